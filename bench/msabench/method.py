@@ -74,6 +74,9 @@ class InputForm:
     frame_window: int = 0
     """Keep so many frames of audio and vision from the first non-zero one on (the last ones if fewer
     follow); 0 keeps all. Sequences that are no longer than this are left alone."""
+    token_length: int = 0
+    """Tokens per sample where text is tokenised to no length of its own, as in word-level data; 0 takes the
+    dataset card's. Ids or text features that come with the file keep their length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +206,15 @@ class Method(nn.Module, ABC):
     def optimizers(self, groups: list[dict[str, Any]]) -> list[torch.optim.Optimizer]:
         """Adam over the groups, fused into one pass over the weights: equal up to rounding."""
         return [torch.optim.Adam(groups, fused=True)]
+
+    def restarts_optimizers(self, progress: Progress) -> bool:
+        """Whether this epoch, which is not the first, begins with new optimisers, their moments forgotten."""
+        return False
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Samples per batch when predicting. Only a method whose predictions depend on it may change it."""
+        return 256
 
     def rate(self, progress: Progress) -> float:
         """Factor on every group's base learning rate, asked before each batch; pure in progress."""

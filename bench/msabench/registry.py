@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from msabench.method import Method
 
 GROUP = "msabench.methods"
+AS_PUBLISHED = "as_published"
+"""In `[hyperparameters.…]` and in brackets after a method's name"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,8 @@ class MethodCard:
     citation: Mapping[str, str]
     reference: Mapping[str, str]
     hyperparameters: Mapping[str, Mapping[str, Any]]
-    """`default` and, per dataset, what differs from it"""
+    """`default` and, per dataset (`mosi`) or variant of it (`mosi:mag`), what differs from it;
+    `as_published`: what brings the original's behaviour back where the default departs from it"""
     search: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, int]
     """Per dataset: registered parameters without the text encoder, at the dataset's real sizes"""
@@ -70,15 +73,26 @@ class MethodCard:
     """What it cannot do without"""
 
     def values(self, dataset: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Published hyperparameters for a dataset (its name without the variant), then the overrides.
+        """Published hyperparameters for a dataset and its variant (`mosi:mag`), then the overrides.
+
+        The override `as_published = true` stands for the card's table of that name.
 
         Raises
         ------
         SpecError
             If an override names no hyperparameter of this method, or is of another type.
         """
-        values = {**self.hyperparameters["default"], **self.hyperparameters.get(dataset, {})}
-        for name, value in (overrides or {}).items():
+        tables = self.hyperparameters
+        values = {**tables["default"], **tables.get(dataset.partition(":")[0], {}), **tables.get(dataset, {})}
+        changes = dict(overrides or {})
+        if changes.pop(AS_PUBLISHED, False):
+            if AS_PUBLISHED not in tables:
+                raise SpecError(
+                    f"{self.name} is as published already: its card names nothing that departs by default",
+                    fix=f"leave out [{AS_PUBLISHED}=true]",
+                )
+            values |= tables[AS_PUBLISHED]
+        for name, value in changes.items():
             if name not in values:
                 raise unknown(f"hyperparameter of {self.name}", name, values, f"msabench show {self.name}")
             values[name] = _same_type(self.name, name, value, values[name])

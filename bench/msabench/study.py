@@ -254,7 +254,7 @@ def _run(
     return RunSpec(
         method=card.name,
         method_version=card.version,
-        hyperparameters=card.values(found.card.name, overrides),
+        hyperparameters=card.values(found.name, overrides),
         variant=row.partition("[")[2].rstrip("]"),
         dataset=found.name,
         data_kind=found.kind,

@@ -20,9 +20,6 @@ from msabench.metrics import criterion
 from msabench.streams import batch_order, stream
 from msabench.tensors import TensorData, TensorSplit
 
-EVALUATION_BATCH = 256
-"""Fixed, so that the last bits of a prediction do not depend on a method's batch size."""
-
 
 class NotFinite(ArithmeticError):
     """A loss or a prediction became NaN or infinite."""
@@ -76,12 +73,8 @@ class Trainer:
     ) -> None:
         self.method, self.encoder, self.data = method, encoder, data
         self.seed, self.epochs, self.patience = seed, epochs, patience
-        groups = method.parameter_groups(encoder)
-        self.optimizers = method.optimizers(groups)
+        self.optimizers = self._optimizers()
         self.parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["base_lr"] = float(group["lr"])
         self.log = Log()
         self.device = data.train.labels.device
 
@@ -143,7 +136,10 @@ class Trainer:
         order = batch_order(
             self.data.name, self.seed, number, len(self.data.train), self.method.hp.batch_size
         )
-        self.method.on_epoch_start(self._progress(number, 0, len(order)))
+        first = self._progress(number, 0, len(order))
+        if number > 1 and self.method.restarts_optimizers(first):
+            self.optimizers = self._optimizers()
+        self.method.on_epoch_start(first)
         sums: dict[str, Tensor] = {}
         for i, rows in enumerate(order):
             progress = self._progress(number, i, len(order))
@@ -176,13 +172,20 @@ class Trainer:
             self.encoder.eval()
         parts, total = [], torch.zeros((), device=self.device)
         rows = torch.arange(len(split), device=self.device)
-        for part in rows.split(EVALUATION_BATCH):  # type: ignore[no-untyped-call]
+        for part in rows.split(self.method.evaluation_batch):  # type: ignore[no-untyped-call]
             batch = split.batch(part)
             output = self.forward(batch)
             parts.append(output.prediction.float())
             if progress is not None:
                 total += self.method.validation_loss(output, batch, progress) * len(batch)
         return torch.cat(parts).cpu(), float(total) / len(split)
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        optimizers = self.method.optimizers(self.method.parameter_groups(self.encoder))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["base_lr"] = float(group["lr"])
+        return optimizers
 
     def _progress(self, epoch: int, batch: int, batches: int) -> Progress:
         return Progress(epoch=epoch, epochs=self.epochs, batch=batch, batches=batches)

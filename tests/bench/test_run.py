@@ -124,7 +124,7 @@ def test_a_killed_worker_loses_its_own_run_only(here: Callable[..., list[str]], 
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(here: Callable[..., list[str]], tmp_path: Path) -> None:
-    options = {"methods": "lf_dnn", "seeds": "4", "epochs": "60", "patience": "0"}
+    options = {"methods": "lf_dnn", "seeds": "20", "epochs": "60", "patience": "0"}
     folder = tmp_path / "results" / "s"
     process = subprocess.Popen(
         here(**options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -11,7 +11,7 @@ import torch
 
 from msabench import encoders
 from msabench.data import Dataset, load
-from msabench.registry import METHODS
+from msabench.method import METHODS, Method, Progress
 from msabench.run import Budget, RunRecord, RunSpec
 from msabench.train import Checkpoint, EpochReport, train
 from msabench.trainer import Trainer
@@ -157,3 +157,29 @@ def test_a_method_that_fine_tunes_reads_precomputed_features_and_says_so(demo: D
     record = train(made, demo, features)
     assert record.status == "finished" and record.parameters["encoder"] == 0
     assert any("precomputed" in note for note in record.notes)
+
+
+def test_optimizers_begin_anew_where_a_method_asks_for_it(
+    demo: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = run(demo, epochs=3)
+    asked: list[int] = []
+
+    def restarts(self: Method, progress: Progress) -> bool:
+        asked.append(progress.epoch)
+        return True
+
+    monkeypatch.setattr(METHODS["lf_dnn"], "restarts_optimizers", restarts)
+    fresh = run(demo, epochs=3)
+    assert asked == [2, 3]
+    assert np.array_equal(kept.test_predictions[0], fresh.test_predictions[0])
+    assert not np.array_equal(kept.test_predictions[1], fresh.test_predictions[1])
+    checkpoint = Checkpoint(path=tmp_path / "run.pt", every_seconds=0)
+
+    def stop(report: EpochReport) -> None:
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(spec(demo), demo, TINY, checkpoint=checkpoint, on_epoch=stop)
+    assert same(train(spec(demo), demo, TINY, checkpoint=checkpoint), fresh)

@@ -11,7 +11,7 @@ from typing import Any
 
 from msabench.data.cards import DATASETS
 from msabench.method import Hyperparameters, InputForm, InputSizes
-from msabench.registry import MethodCard
+from msabench.registry import AS_PUBLISHED, MethodCard
 from msabench.selection import SELECTIONS
 from msabench.testing.outcome import CheckFailed, attempting
 from msabench.testing.subject import Subject
@@ -185,13 +185,13 @@ def _undocumented(cls: type) -> list[str]:
 
 
 def _is_dataset(name: str) -> bool:
-    return name == "default" or name.partition(":")[0] in DATASETS
+    return name in ("default", AS_PUBLISHED) or name.partition(":")[0] in DATASETS
 
 
 def _count(subject: Subject, dataset: str) -> int:
     """Parameters at the sizes of a dataset, with a text encoder of BERT-base's width."""
     plain = replace(subject, overrides={})
-    hp = plain.hp(dataset.partition(":")[0])
+    hp = plain.hp(dataset)
     made, variant = DATASETS.resolve(dataset)
     form = subject.method.inputs(hp)
     task = made.task if made.task.kind in subject.method.tasks else TASKS[subject.method.tasks[0]]

@@ -1,17 +1,17 @@
-"""Print every measurement: start-up time, feature files, training beside MMSA's own trainer on one file."""
+"""Print every measurement: start-up, feature files, training beside MMSA and beside the references."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import against_mmsa, data_speed, startup
+from benchmarks import against_mmsa, against_references, data_speed, startup
 
 
 def main() -> None:
     """Parse the options and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--methods", default="lf_dnn,tfn,almt")
+    parser.add_argument("--methods", default="lf_dnn,tfn,almt,r3dg,mlcl,cmcbep_cl")
     parser.add_argument("--epochs", type=int, default=3, help="measured epochs of each trainer")
     parser.add_argument("--rounds", type=int, default=2, help="times that both trainers are started in turn")
     parser.add_argument("--threads", type=int, default=2)
@@ -22,7 +22,11 @@ def main() -> None:
         type=Path,
         help="a checkout's src folder: the packaged MMSA has no ALMT, its repository has",
     )
-    parser.add_argument("--only", choices=("startup", "training", "data"))
+    parser.add_argument(
+        "--references", type=Path, help="a folder with checkouts R3DG, ALMT, MLCL and CMCBEP-CL"
+    )
+    parser.add_argument("--layers", type=int, default=2, help="of the references' random BERT and ours")
+    parser.add_argument("--only", choices=("startup", "training", "references", "data"))
     parser.add_argument(
         "--data", default="mosi:unaligned,mosei:aligned", help="twins whose files are measured"
     )
@@ -36,6 +40,8 @@ def main() -> None:
         data_speed.main(options)
     if options.only in (None, "training"):
         against_mmsa.main(options)
+    if options.only in (None, "references"):
+        against_references.main(options)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def main(options: argparse.Namespace) -> None:
             continue
         job = {
             "method": method,
+            "dataset": "mosi:unaligned",
             "data": str(data),
             "root": str(options.work),
             "scale": options.scale,
@@ -94,14 +95,14 @@ def make_inputs(options: argparse.Namespace) -> tuple[Path, Path]:
     return options.work / "data", bert
 
 
-def random_bert(folder: Path) -> None:
+def random_bert(folder: Path, layers: int = 2) -> None:
     """Two layers instead of twelve: what surrounds the encoder is what is compared."""
     import torch
     from transformers import BertConfig, BertModel
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    model = BertModel(BertConfig(num_hidden_layers=2))
+    model = BertModel(BertConfig(num_hidden_layers=layers))
     model.save_pretrained(folder)
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}

@@ -1,4 +1,4 @@
-"""Time epochs of our trainer for one method; a process of its own, as `against_mmsa` starts it."""
+"""Time epochs of our trainer for one method, in a process of its own that the tables start."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ def main() -> None:
 
     torch.set_num_threads(job["threads"])
     from msabench.data import open_source
+    from msabench.registry import METHODS
     from msabench.study import StudySpec, plan
     from msabench.train import set_up
 
-    finetuned = job["method"] == "almt"
+    finetuned = METHODS.card(job["method"]).text == "finetuned"
     study = StudySpec(
         methods=(job["method"],),
-        datasets=("mosi:unaligned",),
+        datasets=(job["dataset"],),
         seeds=(1111,),
         # LF-DNN and TFN read the file's own features there, as they do in MMSA
         text_encoder=job["bert"] if finetuned else "features",

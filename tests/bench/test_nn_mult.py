@@ -149,3 +149,16 @@ def test_task_loss_follows_the_task() -> None:
     assert task_loss(x, y, binary).item() == pytest.approx(expected)
     assert task_loss(torch.zeros(2, 3), torch.tensor([2, 0]), classes).item() == pytest.approx(math.log(3))
     assert task_loss(x.double(), y, binary).dtype == torch.float64
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("frames", [1, 5])
+def test_last_frame_alone_is_the_encoders_last_frame(frames: int, masked: bool) -> None:
+    made = encoder()
+    x = torch.randn(3, frames, 8, dtype=torch.float64)
+    mask = torch.arange(frames) < torch.tensor([[3], [5], [1]]) if masked else None
+    weight = torch.randn(3, 8, dtype=torch.float64)
+    whole = torch.autograd.grad((made(x, mask)[:, -1] * weight).sum(), list(made.parameters()))
+    alone = torch.autograd.grad((made.last(x, mask) * weight).sum(), list(made.parameters()))
+    torch.testing.assert_close(made.last(x, mask), made(x, mask)[:, -1])
+    torch.testing.assert_close(alone, whole)

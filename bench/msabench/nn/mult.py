@@ -49,15 +49,19 @@ class PackedSelfAttention(nn.Module):
         _xavier(self.in_proj_weight)
         _xavier(self.out_proj.weight, self.out_proj.bias)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, T, d) -> (B, T, d); `mask` (B, T) is False where not to look."""
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, last: bool = False) -> Tensor:
+        """(B, T, d) -> (B, T, d), or (B, 1, d) for the last frame; `mask` (B, T) is False where not to look."""
         batch, length, width = x.shape
-        packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, T, 3 d)
-        q, k, v = packed.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, h, T, d/h) each
+        if last:
+            q = F.linear(x[:, -1:], self.in_proj_weight[:width], self.in_proj_bias[:width])  # (B, 1, d)
+            k, v = F.linear(x, self.in_proj_weight[width:], self.in_proj_bias[width:]).chunk(2, dim=2)
+        else:
+            q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=2)  # (B, T, d) each
+        q, k, v = (y.view(batch, y.shape[1], self.heads, -1).transpose(1, 2) for y in (q, k, v))
         seen = None if mask is None else mask[:, None, None]  # (B, 1, 1, T)
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)  # (B, h, T, d/h)
-        projected: Tensor = self.out_proj(x.transpose(1, 2).reshape(batch, length, width))
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)  # (B, h, n, d/h)
+        projected: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
         return projected
 
 
@@ -76,14 +80,14 @@ class MulTEncoderLayer(nn.Module):
         _xavier(self.fc1.weight, self.fc1.bias)
         _xavier(self.fc2.weight, self.fc2.bias)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, T, d) -> (B, T, d)"""
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, last: bool = False) -> Tensor:
+        """(B, T, d) -> (B, T, d), or with `last` that of the last frame alone, (B, 1, d)"""
         before_attention, before_feed_forward = self.layer_norms
-        y = self.self_attn(before_attention(x), mask)
-        x = x + F.dropout(y, self.res_dropout, self.training)
+        y = self.self_attn(before_attention(x), mask, last=last)  # (B, n, d)
+        x = (x[:, -1:] if last else x) + F.dropout(y, self.res_dropout, self.training)
         y = F.dropout(
             self.fc1(before_feed_forward(x)).relu(), self.relu_dropout, self.training
-        )  # (B, T, 4 d)
+        )  # (B, n, 4 d)
         return x + F.dropout(self.fc2(y), self.res_dropout, self.training)
 
 
@@ -135,13 +139,24 @@ class MulTEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, d) -> (B, T, d); `mask` (B, T) bool is False at frames that nothing attends to."""
-        positions = sinusoids(x.shape[1], x.shape[2], device=x.device).to(x.dtype)  # (T, d)
-        x = math.sqrt(x.shape[2]) * x + positions * (x[..., :1] != 0)
-        x = F.dropout(x, self.embed_dropout, self.training)
+        x = self._embed(x)
         for layer in self.layers:
             x = layer(x, mask)
         normalised: Tensor = self.layer_norm(x)
         return normalised
+
+    def last(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`forward(x, mask)[:, -1]`, (B, d): the last layer attends from that frame alone."""
+        x = self._embed(x)
+        for i, layer in enumerate(self.layers, start=1):
+            x = layer(x, mask, last=i == len(self.layers))
+        normalised: Tensor = self.layer_norm(x[:, -1])
+        return normalised
+
+    def _embed(self, x: Tensor) -> Tensor:
+        positions = sinusoids(x.shape[1], x.shape[2], device=x.device).to(x.dtype)  # (T, d)
+        x = math.sqrt(x.shape[2]) * x + positions * (x[..., :1] != 0)
+        return F.dropout(x, self.embed_dropout, self.training)
 
 
 def _xavier(weight: Tensor, bias: Tensor | None = None) -> None:

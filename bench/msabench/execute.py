@@ -125,18 +125,25 @@ def _prepare(plan: Plan, todo: Sequence[RunSpec], machine: Machine, observer: Ob
     for name in dict.fromkeys(run.dataset for run in todo):
         observer.preparing(f"{name}: reading {plan.sources[name].path.name}")
         dataset = datasets[name] = open_source(plan.sources[name])
-        modes = {run.text_mode for run in todo if run.dataset == name}
-        if "frozen" in modes:
-            observer.preparing(f"{name}: text features of {plan.encoders[name].identity}")
-            encoders.frozen(
-                plan.encoders[name],
-                dataset,
-                device="cuda" if machine.gpus else "cpu",
-                progress=observer.prepared,
-            )
-        if "finetuned" in modes:
-            observer.preparing(f"{name}: token ids for {plan.encoders[name].identity}")
-            encoders.tokens(plan.encoders[name], dataset)
+        # a method that chooses its length under another name has its tokens made by the first of its runs
+        forms = {
+            (run.text_mode, int(run.hyperparameters.get("token_length", 0)))
+            for run in todo
+            if run.dataset == name
+        }
+        for mode, length in sorted(forms):
+            if mode == "frozen":
+                observer.preparing(f"{name}: text features of {plan.encoders[name].identity}")
+                encoders.frozen(
+                    plan.encoders[name],
+                    dataset,
+                    length=length,
+                    device="cuda" if machine.gpus else "cpu",
+                    progress=observer.prepared,
+                )
+            else:
+                observer.preparing(f"{name}: token ids for {plan.encoders[name].identity}")
+                encoders.tokens(plan.encoders[name], dataset, length)
     return datasets
 
 
@@ -176,7 +183,8 @@ def _record_death(store: Store, ended: local.Ended, datasets: dict[str, Dataset]
         return
     dataset = datasets[ended.job.spec.dataset]
     failure = Failure(cause="killed", message=ended.reason)
-    store.write(failed_record(ended.job.spec, dataset, failure, ended.job.device), dataset.truths)
+    record = failed_record(ended.job.spec, dataset, failure, ended.job.device)
+    store.write(record, record.truths or dataset.truths)
     forget(store.path, ended.job.key)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Status = Literal["finished", "failed"]
 TaskKind = Literal["regression", "binary", "multiclass"]
 DataKind = Literal["real", "twin"]
+Track = Literal["paper", "tuned", "trial"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ class RunSpec:
     """Identity of the text encoder, weights included, as in `minilm@82ca36a4`; `features`: the file's own."""
     text_mode: Literal["finetuned", "frozen"]
     budget: Budget = field(default_factory=Budget)
-    track: Literal["paper", "tuned"] = "paper"
+    track: Track = "paper"
+    """`trial`: a run of the search, which keeps validation predictions only"""
 
     @property
     def key(self) -> str:
@@ -109,6 +111,11 @@ class Truths:
     valid: Array  # (Nv,) float32
     test_ids: Array
     test: Array  # (Nt,) float32
+
+    @property
+    def without_test(self) -> Truths:
+        """The validation split alone: all that a trial of a search may know."""
+        return replace(self, test_ids=self.test_ids[:0], test=self.test[:0])
 
     @property
     def fingerprint(self) -> str:

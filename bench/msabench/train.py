@@ -88,7 +88,7 @@ def train(
         **_kept(log),
         status="finished",
         valid_predictions=_stack(log.valid),
-        test_predictions=_stack(log.test),
+        test_predictions=_stack(log.test) if log.test else record.test_predictions,
         setup_seconds=setup,
         peak_memory_mib=meter.peak_mib(),
         parameters=_count(trainer),
@@ -102,13 +102,14 @@ def failed_record(spec: RunSpec, dataset: Dataset, failure: Failure, device: str
 
 
 def _blank(spec: RunSpec, dataset: Dataset, device: str) -> RunRecord:
+    truths = dataset.truths.without_test if spec.track == "trial" else dataset.truths
     return RunRecord(
         spec=spec,
         status="failed",
         task=dataset.task,
         convention=dataset.convention,
-        truths_hash=dataset.truths.fingerprint,
-        truths=dataset.truths,
+        truths_hash=truths.fingerprint,
+        truths=truths,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(device),
         notes=_notes(spec, dataset),
@@ -132,6 +133,7 @@ def set_up(spec: RunSpec, dataset: Dataset, encoder: EncoderRef, device: str) ->
         seed=spec.seed,
         epochs=min(hp.epochs, cap) if cap else hp.epochs,
         patience=hp.patience if own is None else own,
+        test=spec.track != "trial",
     )
 
 

@@ -59,6 +59,8 @@ class Trainer:
         Of the run; batch order and dropout are drawn from streams of it.
     epochs, patience
         What this run may spend; a patience of 0 never stops early.
+    test
+        Whether the test split is predicted; in a search it is never looked at.
     """
 
     def __init__(
@@ -70,9 +72,10 @@ class Trainer:
         seed: int,
         epochs: int,
         patience: int,
+        test: bool = True,
     ) -> None:
         self.method, self.encoder, self.data = method, encoder, data
-        self.seed, self.epochs, self.patience = seed, epochs, patience
+        self.seed, self.epochs, self.patience, self.test = seed, epochs, patience, test
         self.optimizers = self._optimizers()
         self.parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         self.log = Log()
@@ -115,9 +118,8 @@ class Trainer:
         losses = self._train(number)
         progress = self._progress(number, 0, 0)
         valid, valid_loss = self._evaluate(self.data.valid, progress)
-        test, _ = self._evaluate(self.data.test, None)
         _must_be_finite(f"validation predictions of epoch {number}", valid)
-        _must_be_finite(f"test predictions of epoch {number}", test)
+        test = self._predict_test(number)
         task = self.data.sizes.task
         value = criterion(task, valid.numpy(), self.data.valid.labels.cpu().numpy())
         self.method.on_epoch_end(progress, valid_loss)
@@ -126,7 +128,7 @@ class Trainer:
         log.valid_loss.append(valid_loss)
         log.valid_criterion.append(value)
         log.valid.append(valid)
-        log.test.append(test)
+        log.test += test
         log.seconds.append(time.perf_counter() - started)
 
     def _train(self, number: int) -> dict[str, float]:
@@ -163,6 +165,13 @@ class Trainer:
             if not math.isfinite(value):
                 raise NotFinite(f"the training loss '{name}' became {value} in epoch {number}")
         return losses
+
+    def _predict_test(self, number: int) -> list[Tensor]:
+        if not self.test:
+            return []
+        test, _ = self._evaluate(self.data.test, None)
+        _must_be_finite(f"test predictions of epoch {number}", test)
+        return [test]
 
     @torch.inference_mode()
     def _evaluate(self, split: TensorSplit, progress: Progress | None) -> tuple[Tensor, float]:

@@ -96,7 +96,7 @@ def perform(job: Job) -> Status:
         )
     except MsabenchError as error:
         record = failed_record(job.spec, dataset, Failure(cause="exception", message=error.what))
-    store.write(record, dataset.truths)
+    store.write(record, record.truths or dataset.truths)
     forget(job.study, job.key)
     return record.status
 

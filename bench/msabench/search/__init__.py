@@ -1,0 +1,6 @@
+"""Equal-budget search: every method gets the same number of trials, chosen by validation alone."""
+
+from msabench.search.space import SAMPLERS, Space, space_of
+from msabench.search.trials import SEARCH_SEED, Ledger, Search, SearchSpec, Trial
+
+__all__ = ["SAMPLERS", "SEARCH_SEED", "Ledger", "Search", "SearchSpec", "Space", "Trial", "space_of"]

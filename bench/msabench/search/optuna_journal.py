@@ -1,0 +1,117 @@
+"""Optuna: the journal of a search, for its dashboard and tools, and its TPE sampler. Drivers only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from msabench.search.space import Choice, Dimension, Space
+from msabench.search.trials import Search, Trial
+
+JOURNAL = "optuna.journal"
+NUMBER = "msabench_trial"
+STARTUP_TRIALS = 5
+"""Trials before TPE models the space; the first of them is the published setting"""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def suggest(space: Space, tried: Sequence[Trial], seed: int, number: int) -> dict[str, Any]:
+    """What TPE tries next; a pure function of its arguments.
+
+    The first trials are those of the quasi-random sequence.
+    """
+    if number < STARTUP_TRIALS or not space.dimensions:
+        return space.configuration(number, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(
+            seed=seed + number, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=False
+        )
+    study = optuna.create_study(sampler=sampler)
+    study.add_trials(_frozen(space, tried))
+    asked = study.ask(_distributions(space)).params
+    return {name: _value(space.dimensions[name], asked[name]) for name in space.dimensions}
+
+
+def write(folder: Path, searches: Iterable[tuple[Search, Sequence[Trial]]]) -> Path:
+    """Bring the journal of a study's searches up to date; trials that it holds are left alone.
+
+    Returns
+    -------
+    The journal's path, which `optuna-dashboard` opens.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / JOURNAL
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    for search, trials in searches:
+        study = optuna.create_study(storage=storage, study_name=search.name, load_if_exists=True)
+        held = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
+        study.add_trials(_frozen(search.space, [t for t in trials if t.number not in held]))
+    return path
+
+
+def importances(space: Space, tried: Sequence[Trial]) -> dict[str, float]:
+    """How much each hyperparameter explains of which trials are among the best (PED-ANOVA), summing to 1.
+
+    Empty where too few trials finished to say.
+    """
+    done = [trial for trial in tried if trial.status == "finished"]
+    if len(done) < 8 or not space.dimensions:
+        return {}
+    study = optuna.create_study()
+    study.add_trials(_frozen(space, done))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(evaluate_on_local=False)
+        found: dict[str, float] = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return found
+
+
+def _frozen(space: Space, tried: Iterable[Trial]) -> list[FrozenTrial]:
+    return [
+        optuna.trial.create_trial(
+            params={name: _key(space.dimensions[name], trial.values[name]) for name in space.dimensions},
+            distributions=_distributions(space),
+            state=TrialState.COMPLETE if trial.status == "finished" else TrialState.FAIL,
+            value=trial.value if trial.status == "finished" else None,
+            user_attrs={NUMBER: trial.number, "run": trial.key, "epochs": trial.epochs},
+        )
+        for trial in tried
+    ]
+
+
+def _distributions(space: Space) -> dict[str, BaseDistribution]:
+    found: dict[str, BaseDistribution] = {}
+    for name, each in space.dimensions.items():
+        if isinstance(each, Choice):
+            found[name] = CategoricalDistribution([_key(each, value) for value in each.values])
+        elif each.integer:
+            found[name] = IntDistribution(int(each.low), int(each.high), log=each.log)
+        else:
+            found[name] = FloatDistribution(each.low, each.high, log=each.log)
+    return found
+
+
+def _key(dimension: Dimension, value: Any) -> Any:
+    """Optuna's categories are plain values; a list of granularities goes by its text."""
+    return str(value) if isinstance(dimension, Choice) and isinstance(value, list | tuple) else value
+
+
+def _value(dimension: Dimension, key: Any) -> Any:
+    if isinstance(dimension, Choice):
+        return next(value for value in dimension.values if _key(dimension, value) == key)
+    return key if dimension.integer else float(f"{key:.4g}")

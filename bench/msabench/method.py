@@ -76,7 +76,8 @@ class InputForm:
     follow); 0 keeps all. Sequences that are no longer than this are left alone."""
     token_length: int = 0
     """Tokens per sample where text is tokenised to no length of its own, as in word-level data; 0 takes the
-    dataset card's. Ids or text features that come with the file keep their length."""
+    dataset card's. Ids or text features that come with the file keep their length, samples with a context
+    have the card's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +172,8 @@ class Method(nn.Module, ABC):
     """The method's frozen dataclass"""
     tasks: ClassVar[tuple[str, ...]] = ("regression",)
     """Kinds of task that the method is defined for"""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What it asks of a dataset beside features and labels, as the card does: names of `registry.NEEDS`"""
     dead_parameters: ClassVar[tuple[str, ...]] = ()
     """Patterns of parameters that never get a gradient; the card says why"""
 

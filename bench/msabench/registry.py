@@ -6,7 +6,7 @@ import fnmatch
 import importlib.util
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GROUP = "msabench.methods"
 AS_PUBLISHED = "as_published"
 """In `[hyperparameters.…]` and in brackets after a method's name"""
+UNIMODAL_LABELS = "unimodal_labels"
+NEEDS = (UNIMODAL_LABELS,)
+"""What a method may ask of a dataset beside its modalities"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +30,20 @@ class PublishedFigure:
     """A figure printed somewhere, with its source. Percent for accuracies and F1."""
 
     dataset: str
+    """`mosi`, measured on the dataset's default feature files, or `mosi:mag`"""
     metric: str
     value: float
     source: str
+    encoder: str = ""
+    """`features` for the text features in the file; empty stands for the BERT-base of the language"""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Hyperparameters of the ablation it belongs to, over those of the method as published"""
+    seeds: int = 0
+    """Over how many it is a mean; 0 where nobody says"""
+    note: str = ""
+    """What to know of the figure: which classes, which epoch, which part is not stated"""
+    withdrawn: str = ""
+    """Why it does not stand any more, where its authors took it back"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +85,11 @@ class MethodCard:
     path: Path
     modalities: tuple[str, ...] = ("text", "audio", "vision")
     """What it cannot do without"""
+    needs: tuple[str, ...] = ()
+    """Names of `NEEDS` that it cannot do without either"""
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    """Per dataset (`mosi`, `mosi:mag`): the metric convention of its own evaluation, where that is not the
+    dataset's usual one"""
 
     def values(self, dataset: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Published hyperparameters for a dataset and its variant (`mosi:mag`), then the overrides.
@@ -84,29 +103,52 @@ class MethodCard:
         """
         tables = self.hyperparameters
         values = {**tables["default"], **tables.get(dataset.partition(":")[0], {}), **tables.get(dataset, {})}
-        changes = dict(overrides or {})
+        changes = self.checked(overrides or {})
         if changes.pop(AS_PUBLISHED, False):
-            if AS_PUBLISHED not in tables:
-                raise SpecError(
-                    f"{self.name} is as published already: its card names nothing that departs by default",
-                    fix=f"leave out [{AS_PUBLISHED}=true]",
-                )
             values |= tables[AS_PUBLISHED]
-        for name, value in changes.items():
-            if name not in values:
-                raise unknown(f"hyperparameter of {self.name}", name, values, f"msabench show {self.name}")
-            values[name] = _same_type(self.name, name, value, values[name])
-        return values
+        return values | changes
+
+    def checked(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Overrides in the types of the card's values: `1` is a float where the card has one, `off` is false.
+
+        Raises
+        ------
+        SpecError
+            If a name is no hyperparameter of this method, a value is of another type, or `as_published` is
+            asked for and the card has no table of that name.
+        """
+        models = {**self.hyperparameters["default"], AS_PUBLISHED: False}
+        for name in overrides:
+            if name not in models:
+                raise unknown(f"hyperparameter of {self.name}", name, models, f"msabench show {self.name}")
+        made = {name: _like(models[name], value, name, self.name) for name, value in overrides.items()}
+        if made.get(AS_PUBLISHED) and AS_PUBLISHED not in self.hyperparameters:
+            raise SpecError(
+                f"{self.name} is as published already: its card names nothing that departs by default",
+                fix=f"leave out [{AS_PUBLISHED}=true]",
+            )
+        return made
 
 
-def _same_type(method: str, name: str, value: Any, model: Any) -> Any:
-    if isinstance(model, float) and isinstance(value, int) and not isinstance(value, bool):
+_SWITCH = {"on": True, "true": True, "off": False, "false": False}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
+
+
+def _like(model: Any, value: Any, name: str, method: str) -> Any:
+    """A value in the type of the card's, where nothing is lost by it."""
+    if isinstance(model, bool) and isinstance(value, str) and value.lower() in _SWITCH:
+        return _SWITCH[value.lower()]
+    if isinstance(model, float) and type(value) is int:
         return float(value)
+    if isinstance(model, list) and isinstance(value, list):
+        return [_like(model[0], each, f"each entry of {name}", method) for each in value] if model else value
     if type(value) is not type(model):
+        expected = _WORDS.get(type(model), type(model).__name__)
+        shown = str(model).lower() if isinstance(model, bool) else repr(model)
         raise SpecError(
-            f"{method}: {name} = {value!r} is of type {type(value).__name__}, "
-            f"but the card's {model!r} is of type {type(model).__name__}",
-            fix=f"msabench show {method} lists the hyperparameters",
+            f"{method}: {name} takes {expected}, as the card's {shown}, but got {value!r}, "
+            f"which is {_WORDS.get(type(value), type(value).__name__)}",
+            fix=f"msabench show {method} lists the hyperparameters and their values",
         )
     return value
 
@@ -125,15 +167,16 @@ def read_card(path: Path) -> MethodCard:
         raise SpecError(f"a method's card cannot be read: {error}", where=str(path)) from error
     try:
         figures = [
-            PublishedFigure(dataset=row["dataset"], metric=metric, value=float(value), source=row["source"])
+            PublishedFigure(metric=metric, value=float(value), **row)
             for row in raw.pop("published", [])
-            for metric, value in row["figures"].items()
+            for metric, value in row.pop("figures").items()
         ]
         return MethodCard(
             published=tuple(figures),
             deviations=tuple(Deviation(**row) for row in raw.pop("deviation", [])),
             tasks=tuple(raw.pop("tasks")),
             modalities=tuple(raw.pop("modalities", MethodCard.modalities)),
+            needs=tuple(raw.pop("needs", ())),
             reconstruction=raw.pop("reconstruction", False),
             as_published=raw.pop("as_published", "same-epoch"),
             search=raw.pop("search", {}),

@@ -18,8 +18,9 @@ from msabench.data import DataSource, match, source
 from msabench.encoders import EncoderRef
 from msabench.errors import SpecError, unknown
 from msabench.records import Store
-from msabench.registry import METHODS, MethodCard
+from msabench.registry import METHODS, UNIMODAL_LABELS, MethodCard
 from msabench.run import Budget, RunSpec
+from msabench.variants import canonical, parse_row
 
 FIRST_SEED = 1111
 """Studies of this field count their seeds from here."""
@@ -129,7 +130,7 @@ def read_study(path: Path) -> StudySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """A method that is not defined for a dataset."""
+    """A row that does not run on a dataset: not defined for it, or the same run as another row."""
 
     method: str
     dataset: str
@@ -147,6 +148,8 @@ class Plan:
     encoders: Mapping[str, EncoderRef]
     """Dataset to text encoder"""
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What to know of rows that run"""
 
     def missing(self, store: Store, retry_failed: bool = False) -> list[RunSpec]:
         """Runs without a record; with `retry_failed`, also those whose record is a failure."""
@@ -220,16 +223,44 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
     refs = {
         name: encoders.resolve(study.text_encoder, found.card.language) for name, found in sources.items()
     }
-    runs, skipped = [], []
+    runs: list[RunSpec] = []
+    skipped: list[Skipped] = []
+    notes: list[str] = []
     for dataset, found in sources.items():
+        same = _same_settings(study.methods, dataset)
         for row in study.methods:
             method, overrides = parse_row(row)
             card = METHODS.card(method)
-            if reason := _unfit(card, found):
+            reason = _unfit(card, found)
+            if not reason and same[row] != row and same[row] in study.methods:
+                reason = f"the same run as {same[row]}: its brackets change nothing here"
+            if reason:
                 skipped.append(Skipped(method=row, dataset=dataset, reason=reason))
                 continue
-            runs += [_run(study, row, card, overrides, found, refs[dataset], seed) for seed in study.seeds]
-    return Plan(study=study, runs=tuple(runs), sources=sources, encoders=refs, skipped=tuple(skipped))
+            if same[row] != row:
+                notes.append(f"{row} is {same[row]} on {dataset}: the card has these values already")
+            runs += [_run(study, card, overrides, found, refs[dataset], seed) for seed in study.seeds]
+    return Plan(
+        study=study,
+        runs=tuple(runs),
+        sources=sources,
+        encoders=refs,
+        skipped=tuple(skipped),
+        notes=tuple(notes),
+    )
+
+
+def _same_settings(rows: Sequence[str], dataset: str) -> dict[str, str]:
+    """Each row's first row with equal hyperparameters on a dataset; a method without brackets comes first."""
+    first: dict[str, str] = {}
+    found = {}
+    plain = [METHODS.card(parse_row(row)[0]).name for row in rows]
+    for row in (*plain, *rows):
+        method, overrides = parse_row(row)
+        card = METHODS.card(method)
+        settings = json.dumps([card.name, card.values(dataset, overrides)], sort_keys=True)
+        found[row] = first.setdefault(settings, row)
+    return found
 
 
 def _unfit(card: MethodCard, found: DataSource) -> str:
@@ -237,6 +268,8 @@ def _unfit(card: MethodCard, found: DataSource) -> str:
     if found.card.task.kind not in card.tasks:
         return f"defined for {' and '.join(card.tasks)}, not for {found.card.task.kind}"
     lacking = [name for name in card.modalities if name not in found.card.modalities]
+    if UNIMODAL_LABELS in card.needs and not found.card.unimodal:
+        lacking.append("labels per modality")
     if lacking:
         return f"needs {' and '.join(lacking)}, which {found.card.title} does not have"
     return ""
@@ -244,7 +277,6 @@ def _unfit(card: MethodCard, found: DataSource) -> str:
 
 def _run(
     study: StudySpec,
-    row: str,
     card: MethodCard,
     overrides: Mapping[str, Any],
     found: DataSource,
@@ -255,7 +287,7 @@ def _run(
         method=card.name,
         method_version=card.version,
         hyperparameters=card.values(found.name, overrides),
-        variant=row.partition("[")[2].rstrip("]"),
+        variant=canonical(card.name, overrides).partition("[")[2].removesuffix("]"),
         dataset=found.name,
         data_kind=found.kind,
         data_hash=found.fingerprint,
@@ -264,44 +296,6 @@ def _run(
         text_mode="frozen" if card.text == "frozen" or encoder.name == "features" else "finetuned",
         budget=study.budget,
     )
-
-
-def parse_row(row: str) -> tuple[str, dict[str, Any]]:
-    """`almt[frame_window=50]` -> ("almt", {"frame_window": 50}).
-
-    Raises
-    ------
-    SpecError
-        If the brackets are not of the form `[name=value,...]`.
-    """
-    method, bracket, inside = row.partition("[")
-    if not bracket:
-        return method, {}
-    pairs = [part.partition("=") for part in inside.removesuffix("]").split(",")]
-    if not inside.endswith("]") or any(not (name and sign and value) for name, sign, value in pairs):
-        raise SpecError(f"'{row}' is not of the form method[name=value,name=value]")
-    return method, {name.strip(): _value(value.strip()) for name, _, value in pairs}
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def expand_methods(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Names, wildcards and bracketed variants, separated by commas outside brackets, as canonical rows.
-
-    >>> expand_methods("tf*,almt[frame_window=50,dropout=0.1]")
-    ('tfn', 'almt[frame_window=50,dropout=0.1]')
-    """
-    parts = re.findall(r"[^,\[\]]+(?:\[[^\]]*\]?)?", names) if isinstance(names, str) else names
-    rows: list[str] = []
-    for part in (p.strip() for p in parts):
-        pattern, bracket, inside = part.partition("[")
-        rows += [name + bracket + inside for name in METHODS.match(pattern)]
-    return tuple(dict.fromkeys(rows))
 
 
 def expand_datasets(names: str | Sequence[str], *, twin: bool = False) -> tuple[str, ...]:

@@ -7,17 +7,17 @@ import pytest
 
 from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
+from msabench.registry import METHODS
 from msabench.run import Budget
 from msabench.study import (
     StudySpec,
     expand_datasets,
-    expand_methods,
     expand_seeds,
     freeze,
-    parse_row,
     plan,
     read_study,
 )
+from msabench.variants import expand_methods
 
 DEMO = StudySpec(
     methods=("lf_dnn", "tfn"), datasets=("demo:unaligned",), seeds=(1, 2), text_encoder="tiny",
@@ -45,12 +45,9 @@ def test_other_seeds_are_refused_with_an_example(text: str) -> None:
         expand_seeds(text)
 
 
-def test_methods_expand_wildcards_variants_and_hyphens() -> None:
+def test_methods_expand_wildcards_and_hyphens() -> None:
     assert set(expand_methods("all")) >= {"almt", "lf_dnn", "tfn"}
     assert expand_methods("LF-DNN,tf*") == ("lf_dnn", "tfn")
-    rows = expand_methods("almt,almt[frame_window=50,learning_rate=1e-4]")
-    assert rows == ("almt", "almt[frame_window=50,learning_rate=1e-4]")
-    assert parse_row(rows[1]) == ("almt", {"frame_window": 50, "learning_rate": 1e-4})
     with pytest.raises(SpecError, match="did you mean 'almt'"):
         expand_methods("amlt")
     with pytest.raises(SpecError, match="did you mean 'mosi'"):
@@ -74,7 +71,7 @@ def test_hyperparameters_come_from_the_card_and_brackets_override_them(root: Pat
     assert runs[1].row == "lf_dnn[learning_rate=0.5]"
     for row, words in {
         "lf_dnn[learning_rat=1]": "did you mean 'learning_rate'",
-        "lf_dnn[batch_size=big]": "type",
+        "lf_dnn[batch_size=big]": "takes a whole number",
         "lf_dnn[": "form",
     }.items():
         with pytest.raises(SpecError, match=words):
@@ -134,3 +131,28 @@ def test_a_study_file_with_a_mistake_is_named(tmp_path: Path, text: str, words: 
 def test_missing_runs_are_those_without_a_record(root: Path, tmp_path: Path) -> None:
     made = plan(DEMO, root)
     assert made.missing(Store(tmp_path)) == list(made.runs)
+
+
+def test_two_rows_with_equal_settings_are_one_run(root: Path) -> None:
+    own = METHODS.card("lf_dnn").values("demo")["batch_size"]
+    same, other = f"lf_dnn[batch_size={own}]", "lf_dnn[batch_size=7]"
+    made = plan(replace(DEMO, methods=(same, "lf_dnn", other)), root)
+    assert {run.row for run in made.runs} == {"lf_dnn", other}
+    assert [(skip.method, skip.dataset) for skip in made.skipped] == [(same, "demo:unaligned")]
+    assert "the same run as lf_dnn" in made.skipped[0].reason and not made.notes
+    alone = plan(replace(DEMO, methods=(same,)), root)
+    assert {run.row for run in alone.runs} == {same}
+    assert alone.notes == (f"{same} is lf_dnn on demo:unaligned: the card has these values already",)
+
+
+def test_a_method_that_needs_labels_per_modality_is_left_out_where_there_are_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = replace(METHODS.card("lf_dnn"), needs=("unimodal_labels",))
+    monkeypatch.setattr(type(METHODS), "card", lambda self, name: card)
+    made = plan(replace(DEMO, methods=("lf_dnn",), datasets=("mosi:unaligned", "sims:unaligned"), twin=True,
+                        scale=0.01), root)  # fmt: skip
+    assert {run.dataset for run in made.runs} == {"sims:unaligned"}
+    assert [skip.reason for skip in made.skipped] == [
+        "needs labels per modality, which CMU-MOSI does not have"
+    ]

@@ -75,7 +75,8 @@ def study_of(
     from msabench.data.cards import DATASETS
     from msabench.errors import SpecError
     from msabench.run import Budget
-    from msabench.study import StudySpec, expand_datasets, expand_methods, expand_seeds, read_study
+    from msabench.study import StudySpec, expand_datasets, expand_seeds, read_study
+    from msabench.variants import expand_methods
 
     if study is None and datasets is None:
         raise SpecError(

@@ -95,7 +95,9 @@ def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) ->
         )
     console.print(table)
     for skip in plan.skipped:
-        console.print(f"left out: {escape(skip.method)} on {skip.dataset}: {skip.reason}")
+        console.print(f"left out: {escape(skip.method)} on {skip.dataset}: {escape(skip.reason)}")
+    for note in plan.notes:
+        console.print(f"note: {escape(note)}")
     console.print(
         f"{len(todo)} of {len(plan.runs)} runs to train; about {duration(total)} of one worker's time"
         + (", and the runs marked '?', which nothing recorded here tells the time of" if unknown else "")

@@ -87,6 +87,8 @@ def run(
     with Screen() as screen:
         for skip in plan.skipped:
             screen.warn(f"{skip.method} is left out on {skip.dataset}: {skip.reason}")
+        for note in plan.notes:
+            screen.warn(note)
         try:
             outcome = execute(plan, results_root, machine, screen, retry_failed=retry == "failed")
         except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msabench.errors import SpecError
 from msabench.method import METHODS, Hyperparameters, InputForm, Method
-from msabench.registry import GROUP, MethodCard, Registry, read_card
+from msabench.registry import GROUP, UNIMODAL_LABELS, MethodCard, Registry, read_card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,11 @@ class Subject:
     def form(self) -> InputForm:
         """How the method wants its inputs."""
         return self.method.inputs(self.hp())
+
+    @property
+    def unimodal(self) -> bool:
+        """Whether it cannot be tested without labels per modality."""
+        return UNIMODAL_LABELS in self.method.needs
 
 
 def subject(

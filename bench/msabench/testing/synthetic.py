@@ -66,11 +66,12 @@ def make_data(
     valid: int = 12,
     test: int = 12,
     seed: int = 0,
+    unimodal: bool = False,
 ) -> TensorData:
     """Generated splits as `tensors.prepare` would hand them over; the test split has no labels.
 
-    Sequences are of various lengths with zeros behind them. There are no unimodal labels, as in most
-    datasets.
+    Sequences are of various lengths with zeros behind them. With `unimodal`, each modality has labels of its
+    own, near the whole's; most datasets have none.
     """
     rng = np.random.default_rng(seed)
     patterns = {
@@ -82,6 +83,9 @@ def make_data(
         for name, size in {"train": train, "valid": valid, "test": test}.items()
     }
     splits["test"] = replace(splits["test"], labels=absent(splits["test"].labels))
+    if unimodal:
+        for name in ("train", "valid"):
+            splits[name] = replace(splits[name], unimodal_labels=_unimodal(rng, task, splits[name].labels))
     first = splits["train"]
     sizes = InputSizes(
         text=shapes.text,
@@ -96,6 +100,16 @@ def make_data(
 def absent(labels: Tensor) -> Tensor:
     """Labels as the test split has them: NaN, or -1 for classes."""
     return torch.full_like(labels, torch.nan if labels.is_floating_point() else -1)
+
+
+def _unimodal(rng: np.random.Generator, task: Task, labels: Tensor) -> dict[str, Tensor]:
+    """(N,) float for each modality: scores that differ from the whole's a little, or its classes."""
+    low, high = task.label_range
+    spread = 0.1 * (high - low) if task.kind == "regression" else 0.0
+    return {
+        name: (labels + spread * torch.from_numpy(rng.standard_normal(len(labels)))).clamp(low, high).float()
+        for name in ("text", "audio", "vision")
+    }
 
 
 def _code_width(task: Task) -> int:

@@ -25,7 +25,9 @@ class Enough(Exception):
 def small_data(subject: Subject, *, train: int = 24, **options: Any) -> TensorData:
     """Data for the method's first task, with rows enough for a step even if it sums many batches."""
     rows = max(train, 3 * subject.hp().accumulate)
-    return make_data(subject.form, TASKS[subject.method.tasks[0]], train=rows, **options)
+    return make_data(
+        subject.form, TASKS[subject.method.tasks[0]], train=rows, unimodal=subject.unimodal, **options
+    )
 
 
 def make_trainer(

@@ -11,7 +11,7 @@ from typing import Any
 
 from msabench.data.cards import DATASETS
 from msabench.method import Hyperparameters, InputForm, InputSizes
-from msabench.registry import AS_PUBLISHED, MethodCard
+from msabench.registry import AS_PUBLISHED, NEEDS, MethodCard
 from msabench.selection import SELECTIONS
 from msabench.testing.outcome import CheckFailed, attempting
 from msabench.testing.subject import Subject
@@ -107,6 +107,11 @@ def _identity(subject: Subject) -> list[str]:
         problems.append(f"tasks = {list(made.tasks)}, but {cls.__name__}.tasks is {list(cls.tasks)}")
     if not made.tasks or not set(made.tasks) <= set(TASKS):
         problems.append(f"tasks = {list(made.tasks)}, but known are {', '.join(TASKS)}")
+    if set(made.needs) != set(cls.needs) or not set(made.needs) <= set(NEEDS):
+        problems.append(
+            f"needs = {list(made.needs)} and {cls.__name__}.needs is {list(cls.needs)}, "
+            f"but both must name the same of {', '.join(NEEDS)}"
+        )
     form = cls.inputs(subject.hp())
     if made.text != form.text:
         problems.append(f"text = '{made.text}', but {cls.__name__}.inputs asks for {form.text} text")

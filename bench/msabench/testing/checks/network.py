@@ -36,7 +36,7 @@ def shapes(subject: Subject) -> None:
     """Predictions have the right shape for every task declared, whatever the lengths and widths."""
     for kind in subject.method.tasks:
         for words, sizes in SHAPES.items():
-            data = make_data(subject.form, TASKS[kind], sizes)
+            data = make_data(subject.form, TASKS[kind], sizes, unimodal=subject.unimodal)
             found = data.sizes
             where = f"{kind} with {words} (text {found.text}, audio {found.audio}, vision {found.vision})"
             trainer = make_trainer(subject, data, epochs=1)

@@ -153,7 +153,7 @@ def resume(subject: Subject) -> None:
 def overfits(subject: Subject) -> None:
     """With its own optimiser and learning rate the method learns 32 samples by heart."""
     task = TASKS[subject.method.tasks[0]]
-    data = make_data(subject.form, task, train=32, test=2)
+    data = make_data(subject.form, task, train=32, test=2, unimodal=subject.unimodal)
     data = replace(data, valid=data.train)  # so that the trainer evaluates on what it trains on
     truths = data.train.labels.numpy()
     baseline = criterion(task, _constant(task, truths), truths)

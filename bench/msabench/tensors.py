@@ -19,6 +19,7 @@ from msabench import encoders
 from msabench.data.types import SPLITS, Dataset, Split
 from msabench.encoders import EncoderRef
 from msabench.encoders.ref import FEATURES
+from msabench.gather import BLOCK, Blocks, Buffers, blocks, gather
 from msabench.method import Batch, InputForm, InputSizes
 from msabench.run import Array, Task
 
@@ -40,6 +41,10 @@ class TensorSplit:
     vision_lengths: Tensor
     labels: Tensor
     unimodal_labels: Mapping[str, Tensor] = field(default_factory=dict)
+    blocks: tuple[Blocks, ...] = ()
+    """Where text, audio and vision are zero, if that is known"""
+    buffers: Buffers = field(default_factory=Buffers)
+    """What the large tensors of batches are written to"""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,15 +55,18 @@ class TensorSplit:
         def take(x: Tensor) -> Tensor:
             return x.index_select(0, rows)
 
+        def large(x: Tensor) -> Tensor:
+            return gather(x, rows, self.buffers, next((b for b in self.blocks if b.of is x), None))
+
         mask = take(self.text_mask)
         return Batch(
-            text=take(self.text)
+            text=large(self.text)
             if self.text is not None
             else mask.new_zeros((*mask.shape, 0), dtype=torch.float32),
             text_mask=mask,
-            audio=take(self.audio),
+            audio=large(self.audio),
             audio_lengths=take(self.audio_lengths),
-            vision=take(self.vision),
+            vision=large(self.vision),
             vision_lengths=take(self.vision_lengths),
             labels=take(self.labels),
             unimodal_labels={name: take(values) for name, values in self.unimodal_labels.items()},
@@ -91,19 +99,22 @@ def prepare(
 
     What is derived from the feature file (means over time, windows, frozen text features) is computed once
     and kept beside the dataset's cache. In word-level data each word's frame is repeated for the pieces that
-    the encoder's tokenizer makes of it, 0 at special tokens and padding, as MAG-BERT does.
+    the encoder's tokenizer makes of it, 0 at special tokens and padding, as MAG-BERT does. Where a sample has
+    a context, text and frames are those of the context followed by its own.
 
     Raises
     ------
     DataError
         If the dataset has nothing that the encoder can read.
     """
-    text = None if finetuned else encoders.frozen(encoder, dataset, device=str(device))
-    tokens = encoders.tokens(encoder, dataset) if finetuned else None
-    masks = encoders.mask(encoder, dataset)
+    length = form.token_length
+    text = None if finetuned else encoders.frozen(encoder, dataset, length=length, device=str(device))
+    tokens = encoders.tokens(encoder, dataset, length) if finetuned else None
+    masks = encoders.mask(encoder, dataset, length)
     # the file's own text features have a row per word, as its frames
     by_word = dataset.train.words is not None and encoder != FEATURES
-    words = encoders.word_index(encoder, dataset) if by_word else None
+    words = encoders.word_index(encoder, dataset, length) if by_word else None
+    buffers = Buffers()
 
     def split(source: Split) -> TensorSplit:
         aligned = _Pieces(words=words[source.name], tokens=masks[source.name].sum(1)) if words else None
@@ -112,19 +123,28 @@ def prepare(
         labels = source.labels if source.name != "test" else np.full(len(source), np.nan, np.float32)
         unimodal = source.unimodal_labels if source.name != "test" else {}
 
+        large: list[Blocks] = []
+
         def move(x: Array) -> Tensor:
             return _tensor(x).to(device)
 
+        def move_large(x: Array) -> Tensor:
+            moved = move(x)
+            large.extend(_blocks(dataset, x, moved))
+            return moved
+
         return TensorSplit(
-            text=move(text[source.name]) if text else None,
+            text=(move_large if encoder == FEATURES else move)(text[source.name]) if text else None,
             tokens=move(tokens[source.name]) if tokens else None,
             text_mask=move(masks[source.name]),
-            audio=move(audio),
+            audio=move_large(audio),
             audio_lengths=move(audio_lengths).long(),
-            vision=move(vision),
+            vision=move_large(vision),
             vision_lengths=move(vision_lengths).long(),
             labels=_labels(labels, dataset.task).to(device),
             unimodal_labels={name: move(values) for name, values in unimodal.items()},
+            blocks=tuple(large),
+            buffers=buffers,
         )
 
     splits = {source.name: split(source) for source in dataset.splits}
@@ -206,6 +226,16 @@ def _window(values: Array, window: int) -> Array:
         start = min(int(filled[0]) if len(filled) else 0, len(sample) - window)
         made[i] = sample[start : start + window]
     return made
+
+
+def _blocks(dataset: Dataset, values: Array, x: Tensor) -> tuple[Blocks, ...]:
+    """Where a mapped file is zero; nothing for small rows, nor on a GPU, whose memory is quick enough."""
+    file = getattr(values, "filename", None)
+    if file is None or x.device.type != "cpu" or values[0].nbytes < BLOCK:
+        return ()
+    shape = "x".join(str(size) for size in values.shape)
+    table = _derived(dataset, f"{Path(file).stem}-{shape}-blocks", lambda: blocks(values))
+    return (Blocks(of=x, table=_tensor(table)),)
 
 
 def _derived(dataset: Dataset, name: str, make: Callable[[], Array]) -> Array:

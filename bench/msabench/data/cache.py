@@ -31,9 +31,9 @@ from msabench.data.types import SPLITS, Split, SplitName
 from msabench.errors import DataError
 from msabench.run import Array
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the folder's contents change; folders of another format are made anew"""
-_MAPPED = ("audio", "vision", "text_features", "text_tokens")
+_MAPPED = ("audio", "vision", "text_features", "text_tokens", "context_words")
 _LOADED = ("ids", "labels", "audio_lengths", "vision_lengths")
 _GROUPS = {"unimodal_labels": "unimodal_", "extra": "extra_"}
 """Fields of named arrays, and what their files' names begin with"""

@@ -66,7 +66,7 @@ class Variant:
     audio: Shape = (0, 0)
     vision: Shape = (0, 0)
     tokens: int = 0
-    """Length of `text_bert`; 0 means L_t"""
+    """Length of `text_bert`, or what texts are tokenised to where the file has none; 0 means L_t"""
     sha256: str = ""
     """Of the file that its owners publish, where they say so"""
     splits: Mapping[SplitName, int] | None = None
@@ -83,6 +83,8 @@ class Variant:
             shape = getattr(self, key)
             if len(shape) != 2 or min(shape) < 0:
                 raise ValueError(f"{key} = {list(shape)} must be [length, width], both 0 or more")
+        if not isinstance(self.tokens, int) or self.tokens < 0:
+            raise ValueError(f"tokens = {self.tokens!r} must be a whole number, 0 or more")
         if self.splits is not None:
             _check_splits(self.splits)
 

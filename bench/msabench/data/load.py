@@ -197,5 +197,6 @@ def open_source(found: DataSource) -> Dataset:
         train=train,
         valid=valid,
         test=test,
+        token_length=found.variant.token_length,
         notes=cached.remarks + findings.remarks,
     )

@@ -43,7 +43,10 @@ class Split:
     raw_text: tuple[str, ...] | None = None
     """N transcripts"""
     words: tuple[tuple[str, ...], ...] | None = None
-    """N lists of words, in word-level data alone: frame j of audio and vision belongs to word j"""
+    """N lists of words, in word-level data alone: frame j of audio and vision belongs to word j. Where there
+    is a context, its words come first"""
+    context_words: Array | None = None
+    """(N,) int32: how many of the words are the context's; in word-level data with a context"""
     context: tuple[str, ...] | None = None
     """N texts: what was said before"""
     extra: Mapping[str, Array] = field(default_factory=dict)
@@ -77,6 +80,9 @@ class Dataset:
     train: Split
     valid: Split
     test: Split
+    token_length: int = 0
+    """Tokens per sample, by the card, where the file itself has no ids or text features; 0 where it says
+    nothing"""
     notes: tuple[str, ...] = ()
     """What was mended or is odd, as in `audio: 12 entries of -inf set to 0`"""
 

@@ -10,7 +10,7 @@ import numpy as np
 from msabench.data.types import Dataset, Split, SplitName
 from msabench.encoders.ref import FEATURES, EncoderRef
 from msabench.encoders.store import building, folder_of, opened, written
-from msabench.encoders.tokenise import tokens
+from msabench.encoders.tokenise import token_length, tokens
 from msabench.errors import DataError
 from msabench.run import Array
 
@@ -22,6 +22,7 @@ def frozen(
     ref: EncoderRef,
     dataset: Dataset,
     *,
+    length: int = 0,
     device: str = "cpu",
     batch_size: int = 64,
     progress: Report | None = None,
@@ -34,6 +35,8 @@ def frozen(
 
     Parameters
     ----------
+    length
+        As in `tokens`.
     device
         Where they are computed, if they are not there yet.
     batch_size
@@ -56,8 +59,8 @@ def frozen(
     """
     if ref == FEATURES:
         return {split.name: _features(split, dataset) for split in dataset.splits}
-    inputs = tokens(ref, dataset)
-    folder = folder_of(ref, dataset)
+    inputs = tokens(ref, dataset, length)
+    folder = folder_of(ref, dataset, token_length(ref, dataset, length))
     found = _stored(folder, inputs, ref)
     if len(found) < len(inputs):
         with building(folder):
@@ -68,8 +71,8 @@ def frozen(
     return {split.name: found[split.name] for split in dataset.splits}
 
 
-def mask(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
-    """Which rows of a text sequence are words, not padding.
+def mask(ref: EncoderRef, dataset: Dataset, length: int = 0) -> dict[SplitName, Array]:
+    """Which rows of a text sequence are words, not padding. `length` is as in `tokens`.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def mask(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
     """
     if ref == FEATURES:
         return {split.name: _features_mask(split, dataset) for split in dataset.splits}
-    return {name: _with_first(array[:, 1] == 1) for name, array in tokens(ref, dataset).items()}
+    return {name: _with_first(array[:, 1] == 1) for name, array in tokens(ref, dataset, length).items()}
 
 
 def _features(split: Split, dataset: Dataset) -> Array:

@@ -36,8 +36,8 @@ def tokenizer_files(ref: EncoderRef) -> list[Path]:
     return [ref.path / name for name in TOKENIZER_FILES if (ref.path / name).is_file()] if ref.path else []
 
 
-def folder_of(ref: EncoderRef, dataset: Dataset) -> Path:
-    """Where what is derived from a dataset with an encoder lies.
+def folder_of(ref: EncoderRef, dataset: Dataset, length: int) -> Path:
+    """Where what is derived from a dataset with an encoder lies, at so many tokens per sample.
 
     The identity covers weights and config. The tokenizer's files are hashed in besides: a vocabulary
     that was mended must not meet token ids from before.
@@ -47,7 +47,7 @@ def folder_of(ref: EncoderRef, dataset: Dataset) -> Path:
     if files:
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
         name += f"-{digest.hexdigest()[:8]}"
-    return dataset.cache / "text" / name
+    return dataset.cache / "text" / f"{name}-{length}"
 
 
 def opened(path: Path, shape: tuple[int, ...]) -> Array | None:

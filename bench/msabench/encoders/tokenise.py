@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from msabench.data.types import Dataset, Language, Split, SplitName
+from msabench.encoders import pairs
 from msabench.encoders.ref import TINY, EncoderRef
 from msabench.encoders.store import building, folder_of, opened, tokenizer_files, written
 from msabench.encoders.words import hashed, in_pieces
@@ -18,7 +19,9 @@ from msabench.errors import DataError, SpecError
 from msabench.run import Array
 
 DEFAULT_LENGTH = 50
-"""Tokens per sequence where the file says nothing: the length of MOSI's and MOSEI's feature files"""
+"""Tokens per sample where file and card say nothing: the length of MOSI's and MOSEI's feature files"""
+SHORTEST = 4
+"""Tokens that hold a piece of a pair of texts between special ones"""
 
 SAMPLED_ROWS = 64
 SAME_VOCABULARY = 0.5
@@ -33,15 +36,20 @@ _PROBE: dict[Language, tuple[str, list[int], int]] = {
 """A text, its ids and the size of the vocabulary in the BERT-base of a language"""
 
 
-def tokens(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
+def tokens(ref: EncoderRef, dataset: Dataset, length: int = 0) -> dict[SplitName, Array]:
     """Token ids, mask and segment ids of every split.
 
     The file's own ids are taken if they were made with the encoder's vocabulary: the encoder's tokenizer
     finds them again in a sample of the transcripts or, where the file has none, is that of the BERT-base
     of the dataset's language, with which files of this layout are made. Else the transcripts are
-    tokenised: `[CLS]` ... `[SEP]`, cut to the length of the file's own ids, of its text features if those
-    are sequences, or 50, and padded at the back. In word-level data each word is tokenised by itself, to a
-    length of 50. The result is kept in the dataset's cache.
+    tokenised: `[CLS]` ... `[SEP]`, cut to `token_length` and padded at the back. In word-level data each word
+    is tokenised by itself, and a sample with a context is a pair, `[CLS]` context `[SEP]` words `[SEP]`. The
+    result is kept in the dataset's cache.
+
+    Parameters
+    ----------
+    length
+        Tokens per sample where `token_length` leaves it to the caller; 0 is the card's number.
 
     Returns
     -------
@@ -52,23 +60,50 @@ def tokens(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
     DataError
         If the file's ids do not fit the encoder and there are no transcripts.
     SpecError
-        If the encoder is `features`, or its tokenizer cannot be loaded.
+        If the encoder is `features`, its tokenizer cannot be loaded, or the length is out of range.
     """
     if ref.path is None and ref != TINY:
         raise SpecError(
             "the dataset's own text features have no token ids",
             fix="choose another --text-encoder: bert, minilm, a folder",
         )
-    folder = folder_of(ref, dataset)
-    found = _stored(folder, dataset, ref)
+    length = token_length(ref, dataset, length)
+    folder = folder_of(ref, dataset, length)
+    found = _stored(folder, dataset, length)
     if found is None:
         with building(folder):
-            found = _stored(folder, dataset, ref) or _make(folder, ref, dataset)
+            found = _stored(folder, dataset, length) or _make(folder, ref, dataset, length)
     return found
 
 
-def word_index(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
-    """Which word each of the `tokens` is a piece of, for word-level data.
+def token_length(ref: EncoderRef, dataset: Dataset, length: int = 0) -> int:
+    """Tokens per sample: of the file's ids, or of its text features if those are sequences; else what is
+    asked for, the card's number, or 50. Never more than the encoder reads. Samples with a context have the
+    card's number whatever is asked for: it decides how much of the context is read, which is to be the same
+    for every method.
+
+    Raises
+    ------
+    SpecError
+        If that is below 4 (0 asks for nothing).
+    """
+    split = dataset.train
+    if split.words is None and split.text_tokens is not None:
+        return int(min(split.text_tokens.shape[2], ref.max_length))
+    if split.words is None and split.text_features is not None and split.text_features.shape[1] > 1:
+        return int(min(split.text_features.shape[1], ref.max_length))
+    asked = length if split.context_words is None else 0
+    made = asked or dataset.token_length or DEFAULT_LENGTH
+    if made < SHORTEST:
+        raise SpecError(
+            f"{dataset.name}: {made} tokens per sample, but {SHORTEST} are the fewest that hold a word",
+            fix="choose a larger token_length, or 0 for the dataset's own",
+        )
+    return min(made, ref.max_length)
+
+
+def word_index(ref: EncoderRef, dataset: Dataset, length: int = 0) -> dict[SplitName, Array]:
+    """Which word each of the `tokens` of that length is a piece of, for word-level data.
 
     Returns
     -------
@@ -82,8 +117,8 @@ def word_index(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
     """
     if any(split.words is None for split in dataset.splits):
         raise DataError(f"{dataset.name} has no frames by word", fix="use a word-level variant, as mosi:mag")
-    shapes = {name: (len(array), array.shape[2]) for name, array in tokens(ref, dataset).items()}
-    folder = folder_of(ref, dataset)
+    shapes = {name: (len(array), array.shape[2]) for name, array in tokens(ref, dataset, length).items()}
+    folder = folder_of(ref, dataset, token_length(ref, dataset, length))
     found = {name: opened(folder / f"words-{name}.npy", shape) for name, shape in shapes.items()}
     whole = {name: array for name, array in found.items() if array is not None}
     if len(whole) < len(found):
@@ -93,26 +128,25 @@ def word_index(ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
     return whole
 
 
-def _stored(folder: Path, dataset: Dataset, ref: EncoderRef) -> dict[SplitName, Array] | None:
+def _stored(folder: Path, dataset: Dataset, length: int) -> dict[SplitName, Array] | None:
     try:
         source = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))["source"]
     except (OSError, ValueError, KeyError):
         return None
     if source == "file":
         return _own(dataset)
-    length = _length(dataset, ref)
     arrays = {s.name: opened(folder / f"tokens-{s.name}.npy", (len(s), 3, length)) for s in dataset.splits}
     whole = {name: array for name, array in arrays.items() if array is not None}
     return whole if len(whole) == len(arrays) else None
 
 
-def _make(folder: Path, ref: EncoderRef, dataset: Dataset) -> dict[SplitName, Array]:
+def _make(folder: Path, ref: EncoderRef, dataset: Dataset, length: int) -> dict[SplitName, Array]:
     tokenizer = None if ref == TINY else _tokenizer(ref, words=dataset.train.words is not None)
     own = _own(dataset)
     if own is not None and _fits(own, ref, dataset, tokenizer):
         found, source = own, "file"
     else:
-        found, source = _tokenise(folder, ref, dataset, tokenizer), "raw_text"
+        found, source = _tokenise(folder, ref, dataset, tokenizer, length), "raw_text"
     partial = folder / f"tokens.json.{os.getpid()}.tmp"
     partial.write_text(json.dumps({"source": source}), encoding="utf-8")
     partial.replace(folder / "tokens.json")
@@ -189,16 +223,15 @@ def _tokenizer(ref: EncoderRef, *, words: bool) -> Any:
         ) from error
 
 
-def _tokenise(folder: Path, ref: EncoderRef, dataset: Dataset, tokenizer: Any) -> dict[SplitName, Array]:
-    length = _length(dataset, ref)
+def _tokenise(
+    folder: Path, ref: EncoderRef, dataset: Dataset, tokenizer: Any, length: int
+) -> dict[SplitName, Array]:
     found: dict[SplitName, Array] = {}
     for split in dataset.splits:
         if (split.raw_text is None and split.words is None) or (tokenizer is None and ref != TINY):
             raise _impossible(ref, dataset, split)
         if split.words is not None:
-            array, index = (
-                hashed(split.words, length) if ref == TINY else in_pieces(tokenizer, split.words, length, ref)
-            )
+            array, index = _by_word(split, split.words, ref, tokenizer, length)
             _write(folder / f"words-{split.name}.npy", index)
         else:
             texts = [str(text) for text in split.raw_text or ()]
@@ -208,6 +241,20 @@ def _tokenise(folder: Path, ref: EncoderRef, dataset: Dataset, tokenizer: Any) -
                 array = _encode(tokenizer, texts, length)
         found[split.name] = _write(folder / f"tokens-{split.name}.npy", array)
     return found
+
+
+def _by_word(
+    split: Split, words: tuple[tuple[str, ...], ...], ref: EncoderRef, tokenizer: Any, length: int
+) -> tuple[Array, Array]:
+    """Tokens (N, 3, L) and the word of each (N, L)."""
+    if split.context_words is None:
+        return hashed(words, length) if ref == TINY else in_pieces(tokenizer, words, length, ref)
+    ends = split.context_words.tolist()
+    before = [each[:end] for each, end in zip(words, ends, strict=True)]
+    said = [each[end:] for each, end in zip(words, ends, strict=True)]
+    if ref == TINY:
+        return pairs.hashed(before, said, length)
+    return pairs.in_pieces(tokenizer, before, said, length, ref)
 
 
 def _write(path: Path, array: Array) -> Array:
@@ -236,19 +283,6 @@ def _impossible(ref: EncoderRef, dataset: Dataset, split: Split) -> DataError:
         fix=f"{mend}; --text-encoder bert reads ids of the usual vocabulary, "
         "--text-encoder features uses the features in the dataset's own file",
     )
-
-
-def _length(dataset: Dataset, ref: EncoderRef) -> int:
-    split = dataset.train
-    if split.words is not None:
-        length = DEFAULT_LENGTH
-    elif split.text_tokens is not None:
-        length = split.text_tokens.shape[2]
-    elif split.text_features is not None and split.text_features.shape[1] > 1:
-        length = split.text_features.shape[1]
-    else:
-        length = DEFAULT_LENGTH
-    return int(min(length, ref.max_length))
 
 
 def _encode(tokenizer: Any, texts: list[str], length: int) -> Array:

@@ -14,7 +14,8 @@ from msabench.run import Array
 
 NO_WORD = -1
 """In place of a word's index: `[CLS]`, `[SEP]` and padding"""
-_PAD, _CLS, _SEP, _FIRST_WORD = 0, 101, 102, 1000
+CLS, SEP, _FIRST_WORD = 101, 102, 1000
+"""Ids of the encoder `tiny`; 0 is padding"""
 
 
 def in_pieces(
@@ -63,25 +64,34 @@ def in_pieces(
         for row in range(len(words)):
             index[row] = [NO_WORD if word is None else word for word in coded.word_ids(row)]
     except ValueError as error:
-        raise SpecError(
-            f"the tokenizer of text encoder '{ref.name}' does not tell which word a piece is of",
-            where=str(ref.path),
-            fix="download the model with its tokenizer.json, or choose another --text-encoder",
-        ) from error
+        raise untraceable(ref) from error
     return tokens, index
+
+
+def untraceable(ref: EncoderRef) -> SpecError:
+    """The error where a tokenizer has no fast form, which alone knows the word of a piece."""
+    return SpecError(
+        f"the tokenizer of text encoder '{ref.name}' does not tell which word a piece is of",
+        where=str(ref.path),
+        fix="download the model with its tokenizer.json, or choose another --text-encoder",
+    )
 
 
 def hashed(words: Sequence[Sequence[str]], length: int) -> tuple[Array, Array]:
     """`in_pieces` for the encoder `tiny`: a word is one token, whose id is its hash."""
-    tokens = np.full((len(words), 3, length), _PAD, np.int32)
+    tokens = np.zeros((len(words), 3, length), np.int32)
     index = np.full((len(words), length), NO_WORD, np.int32)
-    span = TINY.vocabulary - _FIRST_WORD
     for row, place, sentence in zip(tokens, index, words, strict=True):
         kept = sentence[: max(0, length - 2)]
-        ids = [_CLS, *(_FIRST_WORD + zlib.crc32(word.lower().encode()) % span for word in kept), _SEP]
+        ids = [CLS, *map(hashed_id, kept), SEP]
         row[0, : len(ids)], row[1, : len(ids)] = ids[:length], 1
         place[1 : len(kept) + 1] = np.arange(len(kept))
     return tokens, index
+
+
+def hashed_id(word: str) -> int:
+    """The token that stands for a word in the encoder `tiny`."""
+    return _FIRST_WORD + zlib.crc32(word.lower().encode()) % (TINY.vocabulary - _FIRST_WORD)
 
 
 def spread(frames: Array, index: Array) -> Array:

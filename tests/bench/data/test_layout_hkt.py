@@ -57,28 +57,29 @@ def test_words_features_context_and_labels_arrive(content: Content, read: Callab
     train, valid, test = read(content)
     assert [len(train), len(valid), len(test)] == [6, 3, 4]
     assert train.labels.tolist() == [0, 1, 0, 1, 0, 1]
-    assert train.words is not None and train.words[1] == ("so", "that", "was")
+    assert train.words is not None
+    assert train.words[1] == ("one", "two", "three.", "four", "so", "that", "was.")
+    assert train.context_words is not None and train.context_words.tolist() == [4] * 6
     assert train.raw_text is not None and train.raw_text[1] == "so that was"
     assert train.context is not None and train.context[0] == "one two three. four"
-    assert train.audio_lengths.tolist() == [2, 3, 4, 5, 6, 2]
-    assert {name: array.shape for name, array in train.extra.items()} == {
-        "hcf": (6, 6, 4),
-        "context_audio": (6, 4, 60),
-        "context_vision": (6, 4, 36),
-        "context_hcf": (6, 4, 4),
-    }
+    assert train.audio_lengths.tolist() == train.vision_lengths.tolist() == [6, 7, 8, 9, 10, 6]
+    assert (train.audio.shape, train.vision.shape) == ((6, 10, 60), (6, 10, 36))
+    assert {name: array.shape for name, array in train.extra.items()} == {"hcf": (6, 10, 4)}
 
 
 def test_the_published_columns_are_used_and_rows_stay_with_their_words(
     content: Content, read: Callable[[object], list[Split]]
 ):
-    (_, visual, acoustic, hcf), (_, context, *_), _, _ = content["train"][1]
+    (_, visual, acoustic, hcf), (_, *context), _, _ = content["train"][1]
     train = read(content)[0]
-    np.testing.assert_allclose(train.audio[1, :3], acoustic[:, :60].astype(np.float32))
-    np.testing.assert_allclose(train.vision[1, :3], visual[:, 55:].astype(np.float32))
-    np.testing.assert_allclose(train.extra["hcf"][1, :3], hcf.astype(np.float32))
-    np.testing.assert_allclose(train.extra["context_vision"][1], context[:, 55:].astype(np.float32))
-    assert not train.audio[1, 3:].any()
+    audio = np.concatenate([context[1], acoustic])[:, :60].astype(np.float32)
+    vision = np.concatenate([context[0], visual])[:, 55:].astype(np.float32)
+    np.testing.assert_allclose(train.audio[1, :7], audio)
+    np.testing.assert_allclose(train.vision[1, :7], vision)
+    np.testing.assert_allclose(
+        train.extra["hcf"][1, :7], np.concatenate([context[2], hcf]).astype(np.float32)
+    )
+    assert not train.audio[1, 7:].any() and not train.vision[1, 7:].any()
 
 
 def test_other_widths_are_used_whole(content: Content, read: Callable[[object], list[Split]]):
@@ -88,25 +89,63 @@ def test_other_widths_are_used_whole(content: Content, read: Callable[[object], 
     slim = {name: [(narrow(p), narrow(c), *rest) for p, c, *rest in part] for name, part in content.items()}
     train = read(slim)[0]
     assert (train.audio.shape[2], train.vision.shape[2]) == (60, 36)
-    np.testing.assert_allclose(train.vision[0, :2], slim["train"][0][0][1].astype(np.float32))
+    np.testing.assert_allclose(train.vision[0, 4:6], slim["train"][0][0][1].astype(np.float32))
 
 
-def test_of_a_long_context_the_last_words_keep_their_features(
-    content: Content, read: Callable[[object], list[Split]]
-):
+def test_of_a_long_context_the_last_words_are_kept(content: Content, read: Callable[[object], list[Split]]):
     rng = np.random.default_rng(1)
-    long = _speech(rng, ["word " * 130])
+    long = _speech(rng, [" ".join(f"w{i}" for i in range(130))])
     content["train"][0] = (content["train"][0][0], long, "long", 1)
     train = read(content)[0]
-    assert train.extra["context_audio"].shape == (6, 100, 60)
-    np.testing.assert_allclose(train.extra["context_audio"][0], long[2][-100:, :60].astype(np.float32))
+    assert train.audio.shape == (6, 102, 60)
+    np.testing.assert_allclose(train.audio[0, :100], long[2][-100:, :60].astype(np.float32))
+    assert train.words is not None and train.words[0][:1] + train.words[0][99:] == (
+        "w30",
+        "w129",
+        "so",
+        "that.",
+    )
+    assert train.context_words is not None and train.context_words[0] == 100
+
+
+def test_of_a_long_punchline_the_first_words_are_kept(
+    content: Content, read: Callable[[object], list[Split]]
+):
+    long = _speech(np.random.default_rng(1), " ".join(f"w{i}" for i in range(130)))
+    content["test"][0] = (long, *content["test"][0][1:])
+    test = read(content)[2]
+    assert test.words is not None and test.words[0][3:5] + test.words[0][-1:] == ("four", "w0", "w99")
+    np.testing.assert_allclose(test.audio[0, 4:], long[2][:100, :60].astype(np.float32))
+
+
+def test_the_rows_of_one_half_never_run_into_the_other(
+    content: Content, read: Callable[[object], list[Split]]
+):
+    words, visual, acoustic, hcf = content["train"][0][1]
+    fewer = (words, visual[:2], np.concatenate([acoustic, acoustic]), hcf)
+    content["train"][0] = (content["train"][0][0], fewer, "uneven", 1)
+    train = read(content)[0]
+    np.testing.assert_allclose(train.vision[0, :2], visual[:2, 55:].astype(np.float32))
+    assert not train.vision[0, 2:4].any()
+    spoken = content["train"][0][0]
+    np.testing.assert_allclose(train.vision[0, 4:6], spoken[1][:, 55:].astype(np.float32))
+    np.testing.assert_allclose(train.audio[0, 4:6], spoken[2][:, :60].astype(np.float32))
 
 
 def test_an_empty_context_is_fine(content: Content, read: Callable[[object], list[Split]]):
     content["dev"][0] = (content["dev"][0][0], ([], [], [], []), "alone", 1)
     valid = read(content)[1]
     assert valid.context is not None and valid.context[0] == ""
-    assert not valid.extra["context_audio"][0].any()
+    assert valid.context_words is not None and valid.context_words[:2].tolist() == [0, 4]
+    assert valid.words is not None and valid.words[0] == ("so", "that.")
+    spoken = content["dev"][0][0]
+    np.testing.assert_allclose(valid.audio[0, :2], spoken[2][:, :60].astype(np.float32))
+
+
+def test_empty_sentences_leave_no_full_stop(content: Content, read: Callable[[object], list[Split]]):
+    content["dev"][0] = (content["dev"][0][0], _speech(np.random.default_rng(0), ["", "a b", " "]), "x", 1)
+    valid = read(content)[1]
+    assert valid.words is not None and valid.words[0] == ("a", "b", "so", "that.")
 
 
 def test_rows_that_do_not_match_the_words_are_mended_and_told(content: Content, tmp_path: Path):
@@ -118,12 +157,12 @@ def test_rows_that_do_not_match_the_words_are_mended_and_told(content: Content, 
     test = list(LAYOUT.read(Peek(path), findings, Options()))[2]
     assert findings.errors == 0
     assert any("1 samples have not one row per word" in each.what for each in findings.entries)
-    assert not test.vision[3, len(words.split()) - 1].any()
+    assert not test.vision[3, 4 + len(words.split()) - 1].any()
 
 
 def test_minus_infinity_in_audio_becomes_zero(content: Content, read: Callable[[object], list[Split]]):
     content["train"][0][0][2][0, 5] = -np.inf
-    assert read(content)[0].audio[0, 0, 5] == 0
+    assert read(content)[0].audio[0, 4, 5] == 0
 
 
 def _spoil(content: Content, place: int, value: object) -> Content:

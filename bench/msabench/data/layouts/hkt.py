@@ -35,6 +35,7 @@ class _Speech:
 
     text: str
     words: tuple[str, ...]
+    """With a full stop behind each sentence but a context's last, as HKT gives them to the text encoder"""
     streams: dict[str, Array]
     uneven: bool
     """Whether the file has more rows or fewer than words"""
@@ -79,14 +80,11 @@ def _read(peek: Peek, findings: Findings, options: Options) -> Iterator[Split]:
         if findings.errors == before:
             read[name] = samples
     everything = [sample for samples in read.values() for sample in samples]
-    longest = {
-        "punchline": max((len(each.punchline.words) for each in everything), default=1),
-        "context": max((len(each.context.words) for each in everything), default=1),
-    }
+    longest = max((sum(_kept(each)) for each in everything), default=1)
     del everything
     for name in list(read):
         before = findings.errors
-        split = _split(name, read.pop(name), {key: min(n, _WORDS) for key, n in longest.items()}, findings)
+        split = _split(name, read.pop(name), longest, findings)
         if findings.errors == before:
             yield split
         del split  # before the next one is built
@@ -132,7 +130,7 @@ def _speech(value: object, at: Place, row: int, what: str, widths: dict[str, int
     if not isinstance(sentences, list | tuple) or not all(isinstance(each, str) for each in sentences):
         at.error(f"{what}: the words are neither a string nor strings", row=row, fix=_SAMPLE)
         return None
-    words = tuple(word for sentence in sentences for word in str(sentence).split())
+    words = _words(sentences, end=what == "punchline")
     streams: dict[str, Array] = {}
     for name, stored in zip(_STREAMS, value[1:], strict=True):
         frames = matrix(stored, at, row, widths.get(name), f"{what}, {name}: ")
@@ -149,50 +147,61 @@ def _speech(value: object, at: Place, row: int, what: str, widths: dict[str, int
     )
 
 
-def _split(name: SplitName, samples: list[_Sample], limits: dict[str, int], findings: Findings) -> Split:
-    """The arrays of one split; features of a punchline and of a context end where its words end."""
-    _remark(name, samples, limits, findings)
-    punchlines = [sample.punchline for sample in samples]
-    contexts = [sample.context for sample in samples]
-    spoken = _stack(punchlines, limits["punchline"], tail=False)
-    before = _stack(contexts, limits["context"], tail=True)
-    lengths = spoken["visual"].lengths
-    for prefix, stacked in (("", spoken), ("context_", before)):
-        for stream, frames in stacked.items():
-            at = findings.at(name, prefix + stream)
-            frames.values = checks.finite(frames.values, at, mend=stream == "acoustic")
+def _words(sentences: Sequence[str], *, end: bool) -> tuple[str, ...]:
+    """The words of sentences, a full stop at the last of each; at the very last one if it is to `end`."""
+    spoken = [words for sentence in sentences if (words := str(sentence).split())]
+    for words in spoken if end else spoken[:-1]:
+        words[-1] += "."
+    return tuple(word for words in spoken for word in words)
+
+
+def _kept(sample: _Sample) -> tuple[int, int]:
+    """How many words are kept: the last ones of the context, the first ones of the punchline."""
+    return min(len(sample.context.words), _WORDS), min(len(sample.punchline.words), _WORDS)
+
+
+def _split(name: SplitName, samples: list[_Sample], longest: int, findings: Findings) -> Split:
+    """The arrays of one split: a row of features per word, those of the context first."""
+    _remark(name, samples, findings)
+    streams = {
+        key: Frames(len(samples), longest, first.shape[1])
+        for key, first in samples[0].punchline.streams.items()
+    }
+    words: list[tuple[str, ...]] = []
+    for row, sample in enumerate(samples):
+        before, said = _kept(sample)
+        start = len(sample.context.words) - before
+        words.append(sample.context.words[start:] + sample.punchline.words[:said])
+        for key, frames in streams.items():
+            joined = np.zeros((before + said, frames.values.shape[2]), np.float32)
+            for target, source in (
+                (joined[:before], sample.context.streams[key][start:]),
+                (joined[before:], sample.punchline.streams[key]),
+            ):
+                rows = min(len(target), len(source))
+                target[:rows] = source[:rows]
+            frames.put(row, joined)
+    for key, frames in streams.items():
+        frames.finish()
+        frames.values = checks.finite(frames.values, findings.at(name, key), mend=key == "acoustic")
+    lengths = streams["visual"].lengths
     return Split(
         name=name,
         ids=np.array([sample.id for sample in samples], dtype=np.str_),
         labels=np.array([sample.label for sample in samples], np.float32),
-        audio=spoken["acoustic"].values,
+        audio=streams["acoustic"].values,
         audio_lengths=lengths,
-        vision=spoken["visual"].values,
+        vision=streams["visual"].values,
         vision_lengths=lengths.copy(),
-        raw_text=tuple(each.text for each in punchlines),
-        words=tuple(each.words[: limits["punchline"]] for each in punchlines),
-        context=tuple(each.text for each in contexts),
-        extra={
-            "hcf": spoken["hcf"].values,
-            "context_audio": before["acoustic"].values,
-            "context_vision": before["visual"].values,
-            "context_hcf": before["hcf"].values,
-        },
+        raw_text=tuple(sample.punchline.text for sample in samples),
+        words=tuple(words),
+        context_words=np.array([_kept(sample)[0] for sample in samples], np.int32),
+        context=tuple(sample.context.text for sample in samples),
+        extra={"hcf": streams["hcf"].values},
     )
 
 
-def _stack(parts: list[_Speech], limit: int, *, tail: bool) -> dict[str, Frames]:
-    """Each stream of all samples, (N, L, d); of a longer part the first words are kept, or its `tail`."""
-    stacked = {name: Frames(len(parts), limit, parts[0].streams[name].shape[1]) for name in parts[0].streams}
-    for row, part in enumerate(parts):
-        for name, frames in part.streams.items():
-            aligned = frames[: len(part.words)]
-            kept = aligned[-limit:] if tail and len(part.words) > limit else aligned
-            stacked[name].put(row, kept, len(part.words))
-    return stacked
-
-
-def _remark(name: SplitName, samples: list[_Sample], limits: dict[str, int], findings: Findings) -> None:
+def _remark(name: SplitName, samples: list[_Sample], findings: Findings) -> None:
     at = findings.at(name)
     widths = {key: frames.shape[1] for key, frames in samples[0].punchline.streams.items()}
     at.note(f"columns used: {', '.join(f'{key} {width}' for key, width in widths.items())}")
@@ -204,10 +213,10 @@ def _remark(name: SplitName, samples: list[_Sample], limits: dict[str, int], fin
                 f"{key}: {len(uneven)} samples have not one row per word; rows are cut or filled with 0",
                 row=uneven[0],
             )
-        long = sum(len(part.words) > limits[key] for part in parts)
+        long = sum(len(part.words) > _WORDS for part in parts)
         if long:
             kept = "first" if key == "punchline" else "last"
-            at.note(f"{key}: of {long} samples the features of the {kept} {limits[key]} words are kept")
+            at.note(f"{key}: of {long} samples the {kept} {_WORDS} words are kept")
     silent = [row for row, sample in enumerate(samples) if not sample.punchline.words]
     if silent:
         at.warning(f"{len(silent)} punchlines without a word", row=silent[0])

@@ -67,7 +67,7 @@ def release(array: Array, *, whole: bool = False) -> None:
     that the file fills is handed back: arrays smaller than a page cannot be let go one by one.
     """
     # a writeable view may have changes that are nowhere else
-    if array.flags.writeable or not array.flags.forc or not hasattr(mmap, "MADV_DONTNEED"):
+    if array.flags.writeable or not (whole or array.flags.forc) or not hasattr(mmap, "MADV_DONTNEED"):
         return
     base: Any = array
     while base is not None and not isinstance(base, memoryview | mmap.mmap):
@@ -77,13 +77,19 @@ def release(array: Array, *, whole: bool = False) -> None:
     if not isinstance(base, mmap.mmap):
         return
     if whole:
-        base.madvise(mmap.MADV_DONTNEED)
+        let_go(base)
         return
     start = array.ctypes.data - _address(base)
     first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
     last = (start + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
     if last > first:
         base.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def let_go(memory: mmap.mmap) -> None:
+    """Hand back all memory that a mapped file fills; its next use reads the file again."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        memory.madvise(mmap.MADV_DONTNEED)
 
 
 def _address(mapping: mmap.mmap) -> int:

@@ -232,6 +232,24 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
         b"\x8c\x01x0X" + struct.pack("<I", len(MIB) + 1) + MIB + b"x",
         "a text of",
     ),
+    "text that is none, as an array": (
+        ARRAY
+        + state(
+            b"J\x00\x00\x80\x00\x85",
+            F4,
+            named("_codecs.encode") + b"X\x00\x00\x80\x00" + b"\x80" * (8 << 20) + text("latin1") + b"\x86R",
+        ),
+        "damaged",
+    ),
+    "an array's text that is not latin1": (
+        ARRAY
+        + state(
+            b"K\x09\x85",
+            F4,
+            named("_codecs.encode") + text("x" * 2000)[:-1] + b"\xc4\x80" + text("latin1") + b"\x86R",
+        ),
+        "damaged",
+    ),
     "bytes of a mebibyte in no array": (b"B" + struct.pack("<I", len(MIB)) + MIB, "belong to no array"),
     "a mebibyte encoded 100000 times": (
         b"X"

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,77 @@ def test_arrays_and_containers_of_every_protocol(
     write: Callable[..., Path], name: str, protocol: int
 ) -> None:
     assert_same(load_pickle(write({name: VALUES[name]}, protocol=protocol))[name], VALUES[name])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("size", [255, 1023, 1024, 300_000, 5_000_000])
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_of_any_size(write: Callable[..., Path], protocol: int, size: int) -> None:
+    rng = np.random.default_rng(size)
+    arrays = [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(3)]
+    found = load_pickle(write([*arrays, arrays[1]], protocol=protocol))
+    assert isinstance(found, list)
+    for each, expected in zip(found, [*arrays, arrays[1]], strict=True):
+        assert_same(each, expected)
+        assert not each.flags.writeable
+    assert found[1] is found[3]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_long_transcripts_are_text_not_array_data(write: Callable[..., Path], protocol: int) -> None:
+    value = {
+        "texts": ["été " * 500, "long " * 5000],
+        "bytes": [b"\xe9t\xe9 " * 500],
+        "twice": ("字" * 2000,) * 2,
+    }
+    assert load_pickle(write(value, protocol=protocol)) == value
+
+
+@pytest.mark.parametrize("first", [0, 1, 200, 1 << 20])
+def test_a_memo_that_begins_anywhere(tmp_path: Path, first: int) -> None:
+    put, get = ([code + struct.pack("<I", first + i) for i in range(3)] for code in (b"r", b"j"))
+    path = tmp_path / "memo.pkl"
+    path.write_bytes(
+        b"\x80\x02]" + put[0] + b"(U\x01a" + put[1] + b"U\x01b" + put[2] + get[1] + get[2] + b"e."
+    )
+    assert load_pickle(path) == ["a", "b", "a", "b"]
+    path.write_bytes(b"\x80\x02]" + put[2] + get[1] + b"a.")
+    with pytest.raises(DataError, match="nothing was kept at place"):
+        load_pickle(path)
+
+
+def test_places_of_the_memo_are_counted(tmp_path: Path) -> None:
+    # MEMOIZE takes the number of places that are filled, whichever they are
+    path = tmp_path / "memo.pkl"
+    path.write_bytes(b"\x80\x04]q\x05(K\x07\x94h\x01K\x08\x94h\x02e.")
+    assert load_pickle(path) == [7, 7, 8, 8] == pickle.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_full_disk_is_named(
+    write: Callable[..., Path], protocol: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.FileIO):
+        def write(self, content: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    full = write(b"", "scratch")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full(full, "r+"))
+    path = write(np.arange(5000.0), protocol=protocol)
+    if protocol == 2:
+        with pytest.raises(DataError, match="decoded arrays cannot be written: No space left"):
+            load_pickle(path)
+    else:
+        assert_same(load_pickle(path), np.arange(5000.0))
+
+
+def test_without_a_temporary_folder_arrays_are_decoded_in_memory(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", nowhere)
+    assert_same(load_pickle(write(np.arange(5000.0), protocol=2)), np.arange(5000.0))
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

@@ -2,7 +2,7 @@
 
 Each checks what it is given. None calls anything that the file names, allocates more than the file's size can
 account for, or builds an array over memory that is not its own. Arrays are read-only views of the file where
-its bytes are the array's.
+its bytes are the array's, and of a scratch file where they had to be decoded (`stored`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from msabench.data.mapped import release
 from msabench.data.pickles.limits import Budget, Damaged, Refused, check_key, short
+from msabench.data.pickles.stored import Scratch, Stored, Utf8
 from msabench.run import Array
 
 _DTYPE = re.compile(r"[<>=|]?([biufcSUO?])(\d{0,9})")
@@ -24,35 +24,6 @@ _DTYPE = re.compile(r"[<>=|]?([biufcSUO?])(\d{0,9})")
 _BLOCK = 1 << 22
 _SURROGATES, _PAST_SURROGATES, _LAST = 0xD800, 0xE000, 0x10FFFF
 _DICT_ENTRY = 200
-
-
-class Utf8:
-    """A long text that is still in the file; array data, as Python 3 writes it in protocols below 3."""
-
-    __slots__ = ("view",)
-
-    def __init__(self, view: memoryview) -> None:
-        self.view = view
-
-    def __str__(self) -> str:
-        return f"a text of {self.view.nbytes} bytes"
-
-    def latin1(self, budget: Budget) -> Array:
-        """(n,) uint8: the bytes that the text's characters stand for."""
-        raw: Array = np.frombuffer(self.view, np.uint8)
-        starts = [int(((raw[i : i + _BLOCK] & 0xC0) != 0x80).sum()) for i in range(0, len(raw), _BLOCK)]
-        budget.charge(sum(starts))
-        out: Array = np.empty(sum(starts), np.uint8)
-        at = filled = 0
-        while at < len(raw):
-            stop = min(at + _BLOCK, len(raw))
-            while stop < len(raw) and stop > at and raw[stop] & 0xC0 == 0x80:
-                stop -= 1  # not within a character
-            part = str(self.view[at:stop], "utf-8").encode("latin1")
-            out[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
-            release(raw[at:stop])
-            at, filled = stop, filled + len(part)
-        return out
 
 
 class Dtype:
@@ -101,7 +72,7 @@ class Shell:
     def __str__(self) -> str:
         return "an array that is never filled, or that holds itself"
 
-    def fill(self, state: object, budget: Budget) -> Array:
+    def fill(self, state: object, budget: Budget, scratch: Scratch) -> Array:
         """The array of a state ([version,] shape, dtype, Fortran order, bytes or list of objects)."""
         if self.array is not None or not isinstance(state, tuple) or len(state) not in (4, 5):
             raise Refused("an array in an unknown state")
@@ -110,7 +81,7 @@ class Shell:
         if kind.hasobject:
             self.array = _objects(raw, kind, shape, bool(fortran), budget)
         else:
-            self.array = _array(_buffer(raw, budget), kind, shape, "F" if fortran else "C", budget)
+            self.array = _array(_buffer(raw, budget, scratch), kind, shape, "F" if fortran else "C", budget)
         return self.array
 
 
@@ -129,37 +100,42 @@ def _shape(shape: object, budget: Budget) -> tuple[int, ...]:
     return shape
 
 
-def _buffer(raw: object, budget: Budget) -> Any:
-    if isinstance(raw, bytes | bytearray | memoryview):
-        return raw
-    if isinstance(raw, np.ndarray) and raw.dtype == np.uint8:  # transcoded by `encode`
+def _buffer(raw: object, budget: Budget, scratch: Scratch) -> Stored | bytes | bytearray:
+    if isinstance(raw, Stored | bytes | bytearray):
         return raw
     if isinstance(raw, Utf8):  # a Python 2 string never is; text in its place is
-        return raw.latin1(budget)
+        return raw.latin1(scratch)
     if isinstance(raw, str):
         budget.charge(len(raw))
         return raw.encode("latin1")
     raise Refused(f"an array with a {type(raw).__name__} for its values")
 
 
-def _array(raw: Any, dtype: np.dtype[Any], shape: object, order: Any, budget: Budget) -> Array:
+def _array(
+    raw: Stored | bytes | bytearray, dtype: np.dtype[Any], shape: object, order: Any, budget: Budget
+) -> Array:
     shape = _shape(shape, budget)
     count = math.prod(shape)
-    if memoryview(raw).nbytes != count * dtype.itemsize:
+    size = raw.size if isinstance(raw, Stored) else len(raw)
+    if size != count * dtype.itemsize:
         raise Damaged(
             f"an array of shape {short(shape)} and dtype {dtype} needs {count * dtype.itemsize} bytes "
-            f"and has {memoryview(raw).nbytes}"
+            f"and has {size}"
         )
-    if count * dtype.itemsize == 0:
+    if size == 0:
         budget.charge(count)
         empty: Array = np.zeros(shape, dtype)
         empty.setflags(write=False)
         return empty
-    values: Array = np.frombuffer(raw, dtype)
-    values.setflags(write=False)
+    values: Array
+    if isinstance(raw, Stored):
+        values = raw.array(shape, dtype, order)
+    else:
+        values = np.frombuffer(raw, dtype).reshape(shape, order=order)
+        values.setflags(write=False)
     if dtype.kind == "U":
-        _check_text(values)
-    return values.reshape(shape, order=order)
+        _check_text(values.reshape(-1, order=order))
+    return values
 
 
 def _check_text(values: Array) -> None:
@@ -202,8 +178,9 @@ class Function:
 class _Calls:
     """What the names of the table do."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, scratch: Scratch) -> None:
         self.budget = budget
+        self.scratch = scratch
         self.ndarray = Function("numpy.ndarray", self.direct)
 
     def direct(self, *_: object) -> NoReturn:
@@ -226,7 +203,7 @@ class _Calls:
         kind = _plain(spec)
         if kind.hasobject:
             raise Refused("an array of dtype object with bytes for its values")
-        data = _buffer(raw, self.budget)
+        data = _buffer(raw, self.budget, self.scratch)
         array = _array(data, kind, shape, "F" if order == "F" else "C", self.budget)
         # numpy 2.3 and later: stored in another order of axes
         return array if order != "K" or axes is None else array.transpose(axes)  # type: ignore[call-overload]
@@ -239,21 +216,21 @@ class _Calls:
         # an empty string has no bytes to read
         if not kind.itemsize:
             return kind.type()
-        return _array(_buffer(raw, self.budget), kind, (1,), "C", self.budget)[0]
+        return _array(_buffer(raw, self.budget, self.scratch), kind, (1,), "C", self.budget)[0]
 
     def encode(self, text: object, encoding: object = "latin1") -> Any:
         # protocols below 3 write bytes so; other codecs would import modules
         if not isinstance(encoding, str) or encoding.replace("-", "").lower() not in ("latin1", "iso88591"):
             raise Refused(f"the codec {short(encoding)}")
         if isinstance(text, Utf8):
-            return text.latin1(self.budget)
+            return text.latin1(self.scratch)
         if not isinstance(text, str):
             raise Refused(f"the bytes of a {type(text).__name__}")
         self.budget.charge(64 + len(text))
         return text.encode("latin1")
 
     def make_bytearray(self, content: object = b"", encoding: object = "latin1") -> Any:
-        if isinstance(content, memoryview):
+        if isinstance(content, Stored):
             return content  # stays in the file
         value = self.encode(content, encoding) if isinstance(content, str) else content
         if not isinstance(value, bytes | bytearray):
@@ -263,7 +240,7 @@ class _Calls:
         return bytearray(value)
 
     def make_bytes(self, content: object = b"") -> object:
-        if not isinstance(content, bytes):
+        if not isinstance(content, Stored | bytes):
             raise Refused(f"bytes made from a {type(content).__name__}")
         return content
 
@@ -298,9 +275,9 @@ class _Calls:
         raise Refused("a call of '__main__.return_unk'")
 
 
-def functions(budget: Budget) -> Mapping[tuple[str, str], Function]:
+def functions(budget: Budget, scratch: Scratch) -> Mapping[tuple[str, str], Function]:
     """The names that a pickle may use, by module and name; what they make is charged to the budget."""
-    calls = _Calls(budget)
+    calls = _Calls(budget, scratch)
     table: dict[str, Callable[..., Any]] = {
         "numpy.dtype": calls.dtype,
         "_codecs.encode": calls.encode,

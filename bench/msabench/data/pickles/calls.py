@@ -46,7 +46,7 @@ def _build(m: Machine) -> None:
     state = m.stack.pop()
     target = m.stack[-1]
     if type(target) is Shell:
-        m.stack[-1] = target.fill(state, m.budget)
+        m.stack[-1] = target.fill(state, m.budget, m.scratch)
     elif type(target) is Dtype:
         target.set_state(state)
     else:

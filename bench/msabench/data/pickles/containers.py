@@ -147,7 +147,7 @@ def _duplicate(m: Machine) -> None:
 
 @on("\x94")
 def _memoize(m: Machine) -> None:
-    m.remember(len(m.memo))
+    m.remember(m.remembered)
 
 
 on("q")(lambda m: m.remember(m.number(U1)))

@@ -171,6 +171,4 @@ class _Frame:
 
 def described(value: object) -> str:
     """What a value that has no place in a feature file is, in words."""
-    if isinstance(value, memoryview):
-        return f"{value.nbytes} bytes that belong to no array"
     return str(value) if type(value).__str__ is not object.__str__ else f"a {type(value).__name__}"

@@ -7,15 +7,17 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from msabench.data.pickles.arrays import Utf8
+from msabench.data.pickles.arrays import Function, Shell
 from msabench.data.pickles.limits import Damaged, Refused
 from msabench.data.pickles.machine import F8, I4, U1, U2, U4, U8, Instructions, Machine
+from msabench.data.pickles.stored import Stored, Utf8
 
 LITERALS = Instructions()
 on = LITERALS.on
-_IN_FILE = 1 << 10
-"""Bytes from which on a string of bytes is left in the file"""
-_LONG_TEXT = 1 << 20
+_ARRAY = 1 << 10
+"""Bytes from which on what an array is made of is left in the file"""
+_ANY = 1 << 20
+"""Bytes from which on every string is; no transcript is as long"""
 _TEXT = 64
 
 
@@ -84,11 +86,23 @@ def _mended(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _stays(m: Machine, count: int) -> bool:
+    """Whether a string is left in the file: a long one of an array, or one too long for anything else."""
+    if count < _ARRAY:
+        return False
+    # an array's state is put on a mark, and below that is the array; or the call that makes it of four values
+    below = m.marks[-1][-1:] if m.marks else []
+    return count >= _ANY or any(
+        type(each) is Shell or (type(each) is Function and each.name.endswith("._frombuffer"))
+        for each in below
+    )
+
+
 def _counted_text(code: str, form: struct.Struct) -> None:
     def push(m: Machine) -> None:
         count = m.number(form)
-        if count > _LONG_TEXT:
-            m.stack.append(Utf8(m.view(count)))
+        if _stays(m, count):
+            m.stack.append(Utf8(m.data, m.skip(count), count))
             return
         m.charge(_TEXT + count)
         m.stack.append(_text(m.take(count)))
@@ -103,8 +117,8 @@ for _code, _form in {"\x8c": U1, "X": U4, "\x8d": U8}.items():
 def _counted_bytes(code: str, form: struct.Struct, kind: Callable[[bytes], Any]) -> None:
     def push(m: Machine) -> None:
         count = m.number(form)
-        if count >= _IN_FILE:
-            m.stack.append(m.view(count))
+        if _stays(m, count):
+            m.stack.append(Stored(m.data, m.skip(count), count))
             return
         if count < 0:
             raise Damaged(f"a string of {count} bytes")

@@ -7,13 +7,20 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msabench.data.mapped import let_go
 from msabench.data.pickles.arrays import Function, Shell, functions
 from msabench.data.pickles.limits import Budget, Damaged, Refused, Truncated, short
+from msabench.data.pickles.stored import Scratch
 
 _ENTRY = 100
 _STOP = ord(".")
 U1, U2, U4, U8 = (struct.Struct(form) for form in ("<B", "<H", "<I", "<Q"))
 I4, F8 = struct.Struct("<i"), struct.Struct(">d")
+_LET_GO = 1 << 25
+"""Bytes of the file after which the memory that they fill is handed back"""
+_GAP = 16
+"""Places of the memo that may be left out before it is no list any more; Python 2 begins with place 1"""
+_NOTHING = object()
 _DIGITS = 400
 """Decimal digits of a number; none of this field has more than 20"""
 
@@ -38,29 +45,38 @@ class Machine:
         self.at = 0
         self.budget = budget
         self.charge = budget.charge
-        self.functions = functions(budget)
+        self.scratch = Scratch(budget)
+        self.functions = functions(budget, self.scratch)
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         """Stacks that were set aside, the innermost last"""
-        self.memo: dict[int, Any] = {}
+        self.memo: list[Any] = []
+        """By place: a list, since a dict takes as much for each as small arrays do"""
+        self.far: dict[int, Any] = {}
+        """What has a place far beyond the list's end"""
+        self.remembered = 0
+        """How many places of the memo are filled"""
 
     def run(self) -> object:
         """What the program describes."""
         data, size, actions = self.data, self.size, self.actions
         while self.at < size:
-            code = data[self.at]
-            self.at += 1
-            if code == _STOP:
-                if self.marks or len(self.stack) != 1:
-                    raise Damaged(f"{len(self.stack)} values are left at its end")
-                return self.stack[0]
-            action = actions[code]
-            if action is None:
-                raise Damaged(f"no instruction {code:#04x} is known (byte {self.at - 1})")
-            try:
-                action(self)
-            except IndexError as error:
-                raise Damaged(f"an instruction at byte {self.at} lacks its operands") from error
+            pause = min(size, self.at + _LET_GO)
+            while self.at < pause:
+                code = data[self.at]
+                self.at += 1
+                if code == _STOP:
+                    if self.marks or len(self.stack) != 1:
+                        raise Damaged(f"{len(self.stack)} values are left at its end")
+                    return self.stack[0]
+                action = actions[code]
+                if action is None:
+                    raise Damaged(f"no instruction {code:#04x} is known (byte {self.at - 1})")
+                try:
+                    action(self)
+                except IndexError as error:
+                    raise Damaged(f"an instruction at byte {self.at} lacks its operands") from error
+            let_go(data)
         raise Truncated
 
     # operands in the file
@@ -86,13 +102,13 @@ class Machine:
         self.at = end + 1
         return line
 
-    def view(self, count: int) -> memoryview:
-        """The next bytes of the file, left there."""
+    def skip(self, count: int) -> int:
+        """Where the next bytes of the file are, which are left there."""
         start = self.at
         self.at += count
         if self.at > self.size:
             raise Truncated
-        return memoryview(self.data)[start : self.at]
+        return start
 
     def digits(self) -> bytes:
         """A number in digits, up to the end of the line."""
@@ -122,13 +138,25 @@ class Machine:
         if index < 0:
             raise Damaged(f"a negative place in the memo ({index})")
         self.charge(_ENTRY)
-        self.memo[index] = self.stack[-1]
+        value, memo = self.stack[-1], self.memo
+        if index < len(memo):
+            self.remembered += memo[index] is _NOTHING
+            memo[index] = value
+        elif index <= len(memo) + _GAP:
+            memo.extend([_NOTHING] * (index - len(memo)))
+            memo.append(value)
+            self.remembered += 1
+        else:
+            self.remembered += index not in self.far
+            self.far[index] = value
 
     def recall(self, index: int) -> None:
         """Puts what was kept on the stack."""
-        if index not in self.memo:
+        value = self.memo[index] if 0 <= index < len(self.memo) else _NOTHING
+        if value is _NOTHING:
+            value = self.far.get(index, _NOTHING)
+        if value is _NOTHING:
             raise Damaged(f"nothing was kept at place {index} of the memo")
-        value = self.memo[index]
         if type(value) is Shell and value.array is not None:
             value = value.array
         self.stack.append(value)

@@ -133,8 +133,11 @@ def prepare(
             large.extend(_blocks(dataset, x, moved))
             return moved
 
+        # what an encoder computes is nowhere zero, not even on padding
+        move_text = move_large if encoder == FEATURES else move
+
         return TensorSplit(
-            text=(move_large if encoder == FEATURES else move)(text[source.name]) if text else None,
+            text=move_text(text[source.name]) if text else None,
             tokens=move(tokens[source.name]) if tokens else None,
             text_mask=move(masks[source.name]),
             audio=move_large(audio),

@@ -1,0 +1,1 @@
+"""CMCBEP-CL: a lead modality supplements the others, and five predictions are mixed."""

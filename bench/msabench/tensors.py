@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from uuid import uuid4
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from msabench import encoders
+from msabench.data.mapped import save
+from msabench.data.scratch import replacing
 from msabench.data.types import SPLITS, Dataset, Split
 from msabench.encoders import EncoderRef
 from msabench.encoders.ref import FEATURES
@@ -245,12 +245,7 @@ def _derived(dataset: Dataset, name: str, make: Callable[[], Array]) -> Array:
     """An array kept beside the dataset's cache: made on first use, renamed into place when whole."""
     path = Path(dataset.cache) / "derived" / f"{name}.npy"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{name}-{uuid4().hex[:8]}.npy")
-        with temporary.open("wb") as file:
-            np.save(file, make())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as unfinished:
+            save(unfinished, make())
     array: Array = np.load(path, mmap_mode="r")
     return array

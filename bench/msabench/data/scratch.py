@@ -1,4 +1,7 @@
-"""Folders that are built under another name and renamed when whole; what killed builders left is removed."""
+"""Folders and files that are made under another name and renamed when whole.
+
+What killed processes left of them is removed by the next one that makes something there.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 _ABANDONED = 24 * 3600.0
 """Seconds without a change after which nobody is building any more, whoever it was"""
 _NAME = re.compile(r"\.(?P<folder>[0-9a-f]{16}.*?)-(?:(?P<pid>\d+)@(?P<host>[^@]+)-)?[^-]+")
+_FILE = re.compile(r"\..+?-(?:(?P<pid>\d+)@(?P<host>[^@]+)-)?[0-9a-f]{8}\.[a-z]+")
 
 
 @contextlib.contextmanager
@@ -55,6 +60,25 @@ def sweep(root: Path, held: str = "") -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name of a new file beside `path`, which becomes `path` when the block ends without an error.
+
+    Folders that are missing are made. Files that dead or idle processes left unfinished there are removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".*"):
+        match = _FILE.fullmatch(left.name)
+        if match is not None and left.is_file() and _is_stale(left, match["pid"], match["host"]):
+            left.unlink(missing_ok=True)
+    made = path.with_name(f".{path.stem}-{os.getpid()}@{_host()}-{uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield made
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
 def _is_stale(path: Path, pid: str | None, host: str | None) -> bool:
     if pid is not None and host == _host():
         import psutil
@@ -62,7 +86,8 @@ def _is_stale(path: Path, pid: str | None, host: str | None) -> bool:
         if not psutil.pid_exists(int(pid)):
             return True
     try:
-        changed = max(each.stat().st_mtime for each in (path, *path.iterdir()))
+        within = list(path.iterdir()) if path.is_dir() else []
+        changed = max(each.stat().st_mtime for each in (path, *within))
     except OSError:
         return False  # another process is removing it
     return time.time() - changed > _ABANDONED

@@ -50,8 +50,11 @@ class PackedSelfAttention(nn.Module):
         _xavier(self.out_proj.weight, self.out_proj.bias)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, last: bool = False) -> Tensor:
-        """(B, T, d) -> (B, T, d), or (B, 1, d) for the last frame; `mask` (B, T) is False where not to look."""
-        batch, length, width = x.shape
+        """(B, T, d) -> (B, T, d), or with `last` that of the last frame alone, (B, 1, d).
+
+        `mask` (B, T) is False where not to look.
+        """
+        batch, _, width = x.shape
         if last:
             q = F.linear(x[:, -1:], self.in_proj_weight[:width], self.in_proj_bias[:width])  # (B, 1, d)
             k, v = F.linear(x, self.in_proj_weight[width:], self.in_proj_bias[width:]).chunk(2, dim=2)

@@ -194,14 +194,14 @@ def _is_dataset(name: str) -> bool:
 
 
 def _count(subject: Subject, dataset: str) -> int:
-    """Parameters at the sizes of a dataset, with a text encoder of BERT-base's width."""
+    """Parameters at the sizes of a dataset; its text features are as wide as BERT-base if it has none."""
     plain = replace(subject, overrides={})
     hp = plain.hp(dataset)
     made, variant = DATASETS.resolve(dataset)
     form = subject.method.inputs(hp)
     task = made.task if made.task.kind in subject.method.tasks else TASKS[subject.method.tasks[0]]
     sizes = InputSizes(
-        text=(max(1, variant.token_length), ENCODER_WIDTH),
+        text=(max(1, variant.token_length), variant.text[1] or ENCODER_WIDTH),
         audio=_after(form, form.audio, variant.audio),
         vision=_after(form, form.vision, variant.vision),
         task=task,

@@ -1,0 +1,1 @@
+"""R3DG: retrieve, rank and reconstruct with different granularities."""

@@ -18,6 +18,12 @@ from msabench.engines.job import Job, perform
 from msabench.run import Status
 
 POLL_SECONDS = 0.2
+HINTS = {
+    "SIGKILL": "; the system kills processes so when memory runs out",
+    # what a mapped file gives for a page that it has no longer
+    "SIGBUS": "; the data cache, or the disk that it is on, changed while it was read",
+}
+"""What most likely ended a worker, by signal"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +83,10 @@ def _ended(job: Job, error: BaseException | None, status: Status | None) -> Ende
         return Ended(job=job, status=status)
     if isinstance(error, ProcessExpired):
         number = -error.exitcode if error.exitcode and error.exitcode < 0 else 0
-        name = f"signal {signal.Signals(number).name}" if number else f"exit code {error.exitcode}"
-        hint = "; the system kills processes so when memory runs out" if number == signal.SIGKILL else ""
-        return Ended(job=job, status=None, reason=f"its worker process died ({name}){hint}")
+        name = signal.Signals(number).name if number else ""
+        ending = f"signal {name}" if name else f"exit code {error.exitcode}"
+        reason = f"its worker process died ({ending}){HINTS.get(name, '')}"
+        return Ended(job=job, status=None, reason=reason)
     return Ended(job=job, status=None, reason=f"{type(error).__name__}: {error}")
 
 

@@ -12,6 +12,7 @@ from msabench.testing import CHECKS, run_check
 
 OURS = [name for name in METHODS if METHODS.entry(name).module.startswith("msabench_methods.")]
 SMALLER: Mapping[str, Mapping[str, Any]] = {
+    "mlcl": {"width": 16, "heads": 4, "layers": 1, "cross_depth": 1, "learning_rate": 1e-3},
     "r3dg": {"width": 32, "heads": 4, "layers": 1, "learning_rate": 1e-3},
 }
 """Hyperparameters of methods that take long at their own size, where they pass too"""

@@ -1,0 +1,1 @@
+"""MLCL: multi-level contrastive learning."""

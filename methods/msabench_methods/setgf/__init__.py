@@ -1,0 +1,1 @@
+"""SETGF: self-supervised text-guided fusion (reconstruction)."""

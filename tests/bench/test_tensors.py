@@ -69,3 +69,31 @@ def test_batches_hold_the_rows_that_were_asked_for(demo: Dataset) -> None:
     assert torch.equal(batch.vision, data.train.vision[rows])
     assert torch.equal(batch.text, data.train.text[rows]) if data.train.text is not None else False
     assert batch.tokens is None and batch.text.shape == (3, *data.sizes.text)
+
+
+def test_batches_of_a_mapped_file_are_its_rows_to_the_last_bit(demo: Dataset) -> None:
+    for options in ({}, {"audio": "mean"}, {"frame_window": 20}):
+        data = tensors.prepare(demo, form(**options), FEATURES, finetuned=False, device=CPU)
+        assert data.train.blocks, "the demo has sequences large enough to be looked at in blocks"
+        for split in (data.train, data.valid, data.test):
+            for rows in torch.randperm(len(split)).split(32):  # type: ignore[no-untyped-call]
+                batch = split.batch(rows)
+                for name in ("text", "audio", "vision"):
+                    expected = getattr(split, name).index_select(0, rows)
+                    assert getattr(batch, name).numpy().tobytes() == expected.numpy().tobytes()
+
+
+def test_where_a_file_is_zero_is_found_out_once(demo: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tensors.prepare(demo, form(), FEATURES, finetuned=False, device=CPU)
+    monkeypatch.setattr(tensors, "blocks", lambda values: pytest.fail("looked at again"))
+    again = tensors.prepare(demo, form(), FEATURES, finetuned=False, device=CPU)
+    assert [known.table.tolist() for known in again.train.blocks] == [
+        known.table.tolist() for known in first.train.blocks
+    ]
+
+
+def test_a_split_with_other_tensors_gives_those(demo: Dataset) -> None:
+    data = tensors.prepare(demo, form(), FEATURES, finetuned=False, device=CPU)
+    assert data.train.text is not None
+    text, rows = torch.rand_like(data.train.text), torch.tensor([3, 1])
+    assert torch.equal(replace(data.train, text=text).batch(rows).text, text[rows])

@@ -42,6 +42,8 @@ class PublishedFigure:
     """Over how many it is a mean; 0 where nobody says"""
     note: str = ""
     """What to know of the figure: which classes, which epoch, which part is not stated"""
+    not_comparable: str = ""
+    """Why nothing measured here can be set against it, whatever the settings"""
     withdrawn: str = ""
     """Why it does not stand any more, where its authors took it back"""
 
@@ -87,9 +89,18 @@ class MethodCard:
     """What it cannot do without"""
     needs: tuple[str, ...] = ()
     """Names of `NEEDS` that it cannot do without either"""
+    selections: Mapping[str, str] = field(default_factory=dict)
+    """Per dataset (`mosi`, `mosi:mag`): its own selection rule, where that is not `as_published`"""
     conventions: Mapping[str, str] = field(default_factory=dict)
-    """Per dataset (`mosi`, `mosi:mag`): the metric convention of its own evaluation, where that is not the
-    dataset's usual one"""
+    """Per dataset: the metric convention of its own evaluation, where that is not the dataset's usual one"""
+
+    def selection(self, dataset: str) -> str:
+        """The method's own selection rule on a dataset."""
+        return _for_dataset(self.selections, dataset, self.as_published)
+
+    def convention(self, dataset: str, usual: str) -> str:
+        """The convention of the method's own evaluation on a dataset, whose usual one is given."""
+        return _for_dataset(self.conventions, dataset, usual)
 
     def values(self, dataset: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Published hyperparameters for a dataset and its variant (`mosi:mag`), then the overrides.
@@ -128,6 +139,11 @@ class MethodCard:
                 fix=f"leave out [{AS_PUBLISHED}=true]",
             )
         return made
+
+
+def _for_dataset(table: Mapping[str, str], dataset: str, default: str) -> str:
+    """The entry of a variant (`mosi:mag`), of its dataset, or the default."""
+    return table.get(dataset) or table.get(dataset.partition(":")[0]) or default
 
 
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}

@@ -3,6 +3,8 @@
 import doctest
 import math
 import types
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import msabench.selection.curves
 import msabench.selection.reference
 from msabench.errors import MsabenchError, SpecError, unknown
 from msabench.metrics import CONVENTIONS, score
+from msabench.registry import METHODS
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
 from msabench.selection import (
     SELECTIONS,
@@ -259,11 +262,12 @@ def test_a_rule_that_is_no_oracle_never_reads_test_figures(rule):
     assert select(trial, rule, "mmsa") == select(record, rule, "mmsa")
 
 
-def _cards(monkeypatch, **rules):
+def _cards(monkeypatch, more=types.MappingProxyType({}), **rules):
     def card(name):
         if name not in rules:
             raise unknown("method", name, rules)
-        return types.SimpleNamespace(as_published=rules[name], path=f"{name}/card.toml")
+        path = Path(f"{name}/card.toml")
+        return replace(METHODS.card("lf_dnn"), name=name, as_published=rules[name], path=path, **more)
 
     monkeypatch.setattr(table, "METHODS", types.SimpleNamespace(card=card))
 
@@ -277,6 +281,20 @@ def test_as_published_asks_the_methods_card(monkeypatch):
         record = _record(method=method)
         assert select(record, "as-published", "mmsa") == select(record, rule, "mmsa")
         assert is_oracle("as-published", method) is oracle
+
+
+def test_as_published_may_be_another_rule_for_each_dataset(monkeypatch):
+    rules = {"mosi": "test_best_mae", "mosi:mag": "last"}
+    _cards(monkeypatch, {"selections": rules}, odd="valid_strict")
+    for dataset, rule in {
+        "mosi:mag": "last",
+        "mosi:unaligned": "test_best_mae",
+        "sims": "valid_strict",
+    }.items():
+        made = _record(method="odd")
+        record = replace(made, spec=replace(made.spec, dataset=dataset))
+        assert select(record, "as-published", "mmsa") == select(record, rule, "mmsa")
+        assert is_oracle("as-published", "odd", dataset) is (rule == "test_best_mae")
 
 
 def test_as_published_of_a_method_that_is_not_installed(monkeypatch):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from msabench.errors import SpecError
-from msabench.method import Batch, Method, Progress
+from msabench.method import METHODS, Batch, InputSizes, Method, Progress, build
+from msabench.run import Task
 
 # Stages in double precision with the weights of `fill` below: mean absolute value of the three embeddings,
 # of the last language scale, of the hyper state and of the read-out; both outputs; for labels 2 sin(b + 1)
@@ -288,8 +289,100 @@ def test_contradictions_are_refused(
         build_at_real_sizes("almt", "mosi", **{name: value})
 
 
-def test_without_audio_and_vision_there_is_nothing_to_guide(
-    build_at_real_sizes: Callable[..., Method],
+ABLATIONS = [
+    {"ahl": False, "fusion_readout": "mean_language"},
+    {"ahl": False, "fusion": False},
+    {"fusion": False},
+    {"fusion_query": "hyper", "fusion_readout": "mean_language"},
+    {"fusion_query": "hyper", "fusion_readout": "cls_selfattn"},
+    {"use_audio": False},
+    {"use_vision": False},
+    {"use_audio": False, "use_vision": False, "fusion": False},
+    {"use_audio": False, "use_vision": False, "fusion_readout": "mean_language"},
+    {"use_audio": False, "use_vision": False, "fusion_query": "hyper"},
+]
+
+
+@pytest.mark.parametrize("switches", ABLATIONS, ids=lambda switches: ",".join(switches))
+def test_ablations_hear_every_modality_they_keep(
+    build_at_real_sizes: Callable[..., Method], wave_batch: Callable[..., Batch], switches: dict[str, Any]
 ) -> None:
-    with pytest.raises((SpecError, ValueError), match="nothing left to guide"):
-        build_at_real_sizes("almt", "mosi", use_audio=False, use_vision=False)
+    torch.manual_seed(0)
+    method = build_at_real_sizes("almt", "mosi", frame_window=50, **switches).double()
+    batch = wave_batch(method.sizes, 2)
+    inputs = {name: getattr(batch, name).requires_grad_() for name in ("text", "audio", "vision")}
+    output = method(batch)
+    assert output.prediction.shape == (2,)
+    method.losses(output, batch, Progress(epoch=1, epochs=2, batch=0, batches=1))["mse"].backward()
+    for name, values in inputs.items():
+        heard = values.grad is not None and bool(values.grad.any())
+        assert heard is switches.get(f"use_{name}", True), name
+
+
+def test_ablations_remove_what_they_name(build_at_real_sizes: Callable[..., Method]) -> None:
+    def count(**switches: Any) -> int:
+        return sum(p.numel() for p in build_at_real_sizes("almt", "mosi", **switches).parameters())
+
+    whole = count()
+    # parts as the reference's own modules count them: three layers, hyper state, fusion, embeddings
+    assert whole - count(fusion=False) == 595_072
+    assert count(fusion=False) - count(fusion=False, ahl=False) == 298_368 + 1_024
+    assert whole - count(use_audio=False) == 347_136 + 3 * (2 * 128 * 128 + 2 * 128)
+    assert count(fusion_query="hyper", fusion_readout="mean_language") == whole
+
+
+def test_without_ahl_the_hyper_state_is_the_sum_of_tokens(
+    build_at_real_sizes: Callable[..., Method], wave_batch: Callable[..., Batch]
+) -> None:
+    method = build_at_real_sizes("almt", "mosi", frame_window=50, ahl=False, fusion=False).double().eval()
+    batch = wave_batch(method.sizes, 2)
+    with torch.no_grad():
+        extras = method(batch).extras
+        audio, vision = (method.embeddings[name](getattr(batch, name)) for name in ("audio", "vision"))
+    assert torch.allclose(extras["hyper"], audio + vision)
+    tokens = torch.cat([extras["scale"], extras["hyper"]], dim=1)
+    assert torch.allclose(extras["joint"], tokens.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [
+        ({"ahl": False}, "ahl is false: language has no way"),
+        (
+            {"use_audio": False, "use_vision": False},
+            "use_audio and use_vision are false: language has no way",
+        ),
+        ({"fusion_query": "hyper"}, "audio and vision have no way"),
+        ({"fusion_query": "audio"}, "fusion_query is one of language, hyper"),
+    ],
+)
+def test_a_modality_without_a_way_to_the_prediction_is_refused(
+    build_at_real_sizes: Callable[..., Method], switches: dict[str, Any], words: str
+) -> None:
+    with pytest.raises((SpecError, ValueError), match=words):
+        build_at_real_sizes("almt", "mosi", **switches)
+
+
+@pytest.mark.parametrize("window", [0, 50])
+@pytest.mark.parametrize(
+    ("text", "audio", "vision"),
+    [((50, 768), (50, 5), (50, 20)), ((50, 768), (50, 74), (50, 47)), ((60, 384), (60, 74), (60, 35))],
+    ids=["mosi:aligned", "mosi:mag", "mosei:mag with another encoder"],
+)
+def test_aligned_files_suit_it_too(
+    wave_batch: Callable[..., Batch],
+    window: int,
+    text: tuple[int, int],
+    audio: tuple[int, int],
+    vision: tuple[int, int],
+) -> None:
+    sizes = InputSizes(text=text, audio=audio, vision=vision, task=Task(kind="regression"), train_samples=9)
+    method = build("almt", sizes, METHODS.card("almt").values("mosi", {"frame_window": window})).double()
+    assert torch.isfinite(method(wave_batch(sizes, 2)).prediction).all()
+
+
+def test_as_published_is_the_model_of_the_paper() -> None:
+    card = METHODS.card("almt")
+    for dataset in ("mosi", "mosei", "sims"):
+        changed = {**card.values(dataset), "frame_window": 50}
+        assert card.values(dataset, {"as_published": True}) == changed

@@ -35,6 +35,13 @@ def report(
         list[str] | None,
         typer.Option("--format", "-f", help="terminal, latex, csv, markdown or all; repeatable."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Measured beside published, each method under its own convention and epoch rule.",
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: <study>/tables.")] = None,
     standalone: Annotated[
         bool, typer.Option("--standalone", help="Make the LaTeX file a document that compiles by itself.")
@@ -44,20 +51,28 @@ def report(
 
     Nothing is trained: the same records answer every convention and selection.
     """
-    from msabench.errors import unknown
+    from msabench.errors import SpecError, unknown
 
+    if published and (convention or selection):
+        raise SpecError(
+            "--published reads each method under its own convention and its own epoch rule",
+            fix="leave out --convention and --selection, or leave out --published",
+        )
     folder = results_root / study
     if not folder.is_dir():
         names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
         raise unknown("study", study, names, f"msabench status --results-root {results_root}")
-    shown = print_report(
-        folder,
-        convention or [None],
-        selection or DEFAULT_SELECTIONS,
-        formats=format_ or ["all"],
-        out=out,
-        document=standalone,
-    )
+    if published:
+        shown = print_published(folder, formats=format_ or ["all"], out=out, document=standalone)
+    else:
+        shown = print_report(
+            folder,
+            convention or [None],
+            selection or DEFAULT_SELECTIONS,
+            formats=format_ or ["all"],
+            out=out,
+            document=standalone,
+        )
     if not shown:
         raise typer.Exit(1)
 
@@ -77,22 +92,53 @@ def print_report(
     -------
     Whether the study has a finished run.
     """
-    from msabench.errors import unknown
-    from msabench.records import Store
     from msabench.report import write_report
     from msabench.report.render_terminal import show
 
-    for name in formats:
-        if name not in (*_FORMATS, "all"):
-            raise unknown("format", name, (*_FORMATS, "all"))
-    chosen = _FORMATS if "all" in formats else tuple(dict.fromkeys(formats))
-    files = [name for name in chosen if name != "terminal"]
+    chosen, files = _formats(formats)
     made = write_report(folder, conventions, selections, files, out=out, document=document)
     for table in made.tables:
         if "terminal" in chosen or not table.blocks:
             show(table)
-    for path in made.paths:
+    _say_what_was_written(folder, made.paths)
+    return any(table.blocks for table in made.tables)
+
+
+def print_published(
+    folder: Path, *, formats: Sequence[str] = ("all",), out: Path | None = None, document: bool = False
+) -> bool:
+    """Print a study's figures beside the published ones, and write the files.
+
+    Returns
+    -------
+    Whether the study has a record.
+    """
+    from msabench.report import write_published
+    from msabench.report.render_published import show
+
+    chosen, files = _formats(formats)
+    table, paths = write_published(folder, files, out=out, document=document)
+    if "terminal" in chosen or not table.blocks:
+        show(table)
+    _say_what_was_written(folder, paths)
+    return bool(table.blocks)
+
+
+def _formats(formats: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The formats asked for, and those of them that are files."""
+    from msabench.errors import unknown
+
+    for name in formats:
+        if name not in (*_FORMATS, "all"):
+            raise unknown("format", name, (*_FORMATS, "all"))
+    chosen = list(_FORMATS) if "all" in formats else list(dict.fromkeys(formats))
+    return chosen, [name for name in chosen if name != "terminal"]
+
+
+def _say_what_was_written(folder: Path, paths: Sequence[Path]) -> None:
+    from msabench.records import Store
+
+    for path in paths:
         typer.echo(f"written: {path}")
     if old := Store(folder).superseded():
         typer.echo(f"left out: {len(old)} records of older method versions or other data")
-    return any(table.blocks for table in made.tables)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from msabench.metrics.primitives import Figures
-from msabench.run import Array
+from msabench.run import Array, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,10 @@ class Convention:
         """The figure that judges an epoch as a whole: MAE where there is one, else the accuracy."""
         by_key = {metric.key: metric for metric in self.figures}
         return by_key.get("mae", by_key[self.accuracy])
+
+    def takes(self, task: Task) -> bool:
+        """Whether it can score predictions of this task: of its kind and, of classes, of their number."""
+        return task.kind in self.tasks and (task.kind != "multiclass" or self.classes in (0, task.classes))
 
     def rounded(self, figures: Mapping[str, float | None]) -> dict[str, float | None]:
         """The printed figures, rounded as the code base rounds them.

@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msabench.errors import SpecError, unknown
-from msabench.metrics import convention_named
+from msabench.metrics import Convention, convention_named
 from msabench.records import Store
-from msabench.report import render_csv, render_latex, render_markdown
+from msabench.report import render_csv, render_latex, render_markdown, render_published
 from msabench.report.comparison import HEADLINE, assemble
-from msabench.report.table import Table
+from msabench.report.published import published_table
+from msabench.report.published_table import PublishedTable
+from msabench.report.table import Note, Table
+from msabench.run import Task
 from msabench.selection import SELECTIONS
 
-__all__ = ["FILES", "Report", "Table", "tables", "write_report"]
+__all__ = [
+    "FILES",
+    "PUBLISHED_FILES",
+    "PublishedTable",
+    "Report",
+    "Table",
+    "published_table",
+    "tables",
+    "write_published",
+    "write_report",
+]
 
 FILES: Mapping[str, tuple[str, Callable[[Table], str]]] = {
     "latex": ("comparison.tex", render_latex.render),
@@ -22,6 +35,14 @@ FILES: Mapping[str, tuple[str, Callable[[Table], str]]] = {
     "markdown": ("comparison.md", render_markdown.render),
 }
 """Format to file name and renderer"""
+
+
+PUBLISHED_FILES: Mapping[str, tuple[str, Callable[[PublishedTable], str]]] = {
+    "latex": ("published.tex", render_published.latex),
+    "csv": ("published.csv", render_published.to_csv),
+    "markdown": ("published.md", render_published.markdown),
+}
+"""The same for measured beside published"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +69,16 @@ def tables(
     Raises
     ------
     SpecError
-        If a convention or selection is unknown.
+        If a convention or selection is unknown, or a convention can score none of the study's datasets.
     DataError
         If the runs of one cell are of different settings.
     """
     import pandas as pd
 
     rules = _rules(selections)
-    for name in conventions:
-        if name is not None:
-            convention_named(name)
     store = Store(study_folder)
     used = dict.fromkeys(conventions)
+    notes = _unscored(store.tasks(), [convention_named(name) for name in used if name is not None])
     frames = [store.frame(convention, rule) for rule in rules for convention in used]
     if HEADLINE not in rules and any(frame["oracle"].any() for frame in frames):
         frames += [store.frame(convention, HEADLINE) for convention in used]
@@ -67,7 +86,7 @@ def tables(
     frame = pd.concat(filled, ignore_index=True) if filled else frames[0]
     # a study's budget is frozen: every one of its records has the same
     budget = None if frame.empty else store.get(str(frame["key"].iloc[0]), arrays=False).spec.budget
-    return (assemble(frame, failures=store.failures(), budget=budget),)
+    return (assemble(frame, failures=store.failures(), budget=budget, notes=notes),)
 
 
 def write_report(
@@ -118,6 +137,42 @@ def write_report(
     return Report(tables=made, paths=_write(out or study_folder / "tables", texts))
 
 
+def write_published(
+    study_folder: Path,
+    formats: Collection[str] = tuple(FILES),
+    *,
+    out: Path | None = None,
+    document: bool = False,
+) -> tuple[PublishedTable, tuple[Path, ...]]:
+    """Set a study's figures beside the published ones, and write the table to files.
+
+    Parameters
+    ----------
+    formats, out, document
+        As `write_report` takes them.
+
+    Returns
+    -------
+    The table, and the files written: none while no run has finished or failed.
+
+    Raises
+    ------
+    SpecError
+        If a format is unknown, a card names a convention or rule that does not fit, or the folder cannot be
+        written.
+    """
+    for name in formats:
+        if name not in PUBLISHED_FILES:
+            raise unknown("format", name, PUBLISHED_FILES)
+    table = published_table(Store(study_folder))
+    if not table.blocks:
+        return table, ()
+    texts = {PUBLISHED_FILES[name][0]: PUBLISHED_FILES[name][1](table) for name in formats}
+    if document and "latex" in formats:
+        texts[PUBLISHED_FILES["latex"][0]] = render_published.latex(table, document=True)
+    return table, _write(out or study_folder / "tables", texts)
+
+
 def _rules(selections: Sequence[str]) -> list[str]:
     """Each rule once, checked by name."""
     rules = list(dict.fromkeys(rule.strip() for rule in selections)) or [HEADLINE]
@@ -125,6 +180,23 @@ def _rules(selections: Sequence[str]) -> list[str]:
         if rule.split(":")[0].split("(")[0] not in SELECTIONS:
             raise unknown("selection", rule, SELECTIONS, "msabench list selections")
     return rules
+
+
+def _unscored(tasks: Mapping[str, Task], conventions: Sequence[Convention]) -> tuple[Note, ...]:
+    """What is not scored under a convention that was asked for, and why."""
+    notes = []
+    for convention in conventions:
+        unfit = [name for name, task in tasks.items() if not convention.takes(task)]
+        kinds = " and ".join(convention.tasks)
+        if unfit and len(unfit) == len(tasks):
+            raise SpecError(
+                f"the convention {convention.name} scores {kinds} tasks, which no dataset of this study has",
+                fix="msabench list conventions; without --convention each dataset is scored under its own",
+            )
+        if unfit:
+            text = f"Not scored under the convention {convention.name}, which is for {kinds} tasks: "
+            notes.append(Note(mark="*", text=text + ", ".join(unfit) + "."))
+    return tuple(notes)
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:

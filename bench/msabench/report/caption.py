@@ -48,7 +48,7 @@ def caption(
         f"Track: {', '.join(sorted({line.track for block in blocks for line in block.lines}))}.",
         f"Text encoder: {_encoders(blocks)}.",
         f"Data: {_data(groups)}.",
-        _budget(budget),
+        budget_sentence(budget),
         f"{failures} of {finished + failures} runs failed and are in no mean." if failures else "",
         f"msabench {__version__}.",
     ]
@@ -160,7 +160,8 @@ def _data(groups: Sequence[Group]) -> str:
     return "; ".join(parts)
 
 
-def _budget(budget: Budget | None) -> str:
+def budget_sentence(budget: Budget | None) -> str:
+    """What a run might spend; empty where nothing is known of it."""
     if budget is None:
         return ""
     epochs = (

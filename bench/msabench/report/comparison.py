@@ -11,7 +11,7 @@ from msabench.metrics import CONVENTIONS, Convention
 from msabench.report import caption
 from msabench.report.blocks import build, titles_of
 from msabench.report.layout import columns_of, dataset_order
-from msabench.report.table import GAP, FailureLine, Group, Table
+from msabench.report.table import GAP, FailureLine, Group, Note, Table
 from msabench.run import Budget, RunRecord
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def assemble(
     *,
     failures: Sequence[RunRecord] = (),
     budget: Budget | None = None,
+    notes: Sequence[Note] = (),
     conventions: Mapping[str, Convention] = CONVENTIONS,
 ) -> Table:
     """The comparison table of a study.
@@ -39,6 +40,8 @@ def assemble(
         Runs without a result: counted in their rows, and listed.
     budget
         The study's, for the caption.
+    notes
+        What else to say below the table.
 
     Raises
     ------
@@ -47,17 +50,17 @@ def assemble(
     SpecError
         If a convention is unknown.
     """
-    lines = _failure_lines(failures)
+    lines = failure_lines(failures)
     if frame.empty:
         return Table(
             title="No finished runs", caption=caption.nothing(len(lines)), failures=lines, version=__version__
         )
     frame = frame.drop_duplicates(["key", "metric", "convention", "selection"]).reset_index(drop=True)
-    failed = _failed_runs(failures)
+    failed = failed_runs(failures)
     frame, failed = _with_settings(_with_gaps(frame, conventions), failed)
     groups = _groups(frame, failures, conventions)
     titles = titles_of(frame, failed)
-    notes, marks = caption.row_notes(frame, titles)
+    about_rows, marks = caption.row_notes(frame, titles)
     blocks = tuple(
         build(frame[frame["selection"] == selection], failed, selection, groups, titles, marks)
         for selection in _order(frame)
@@ -67,7 +70,7 @@ def assemble(
         caption=caption.caption(frame, groups, blocks, len(lines), budget),
         groups=groups,
         blocks=blocks,
-        notes=(*notes, *caption.fewer_note(blocks), *caption.undefined_note(blocks)),
+        notes=(*about_rows, *caption.fewer_note(blocks), *caption.undefined_note(blocks), *notes),
         failures=lines,
         version=__version__,
     )
@@ -148,7 +151,7 @@ def _order(frame: pd.DataFrame) -> list[str]:
     return sorted(seen, key=lambda s: (GAP in s, s in oracle, s != HEADLINE, seen.index(s)))
 
 
-def _failed_runs(failures: Sequence[RunRecord]) -> pd.DataFrame:
+def failed_runs(failures: Sequence[RunRecord]) -> pd.DataFrame:
     """The failed runs with the columns that finished ones have."""
     import pandas as pd
 
@@ -156,7 +159,8 @@ def _failed_runs(failures: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame([[getattr(spec, name) for name in _RUN] for spec in specs], columns=_RUN)
 
 
-def _failure_lines(failures: Sequence[RunRecord]) -> tuple[FailureLine, ...]:
+def failure_lines(failures: Sequence[RunRecord]) -> tuple[FailureLine, ...]:
+    """The failed runs as a report lists them, in order of row, dataset and seed."""
     return tuple(
         FailureLine(
             method=record.spec.row,

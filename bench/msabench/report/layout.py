@@ -16,13 +16,14 @@ def columns_of(convention: Convention) -> tuple[Column, ...]:
         bare = key.removeprefix("has0_").removeprefix("non0_")
         pair = [by_key[name] for name in (f"has0_{bare}", f"non0_{bare}") if name in by_key]
         if len(pair) < 2:
-            columns.append(_column(metric))
+            columns.append(column_of(metric))
         elif metric is pair[0]:
-            columns.append(_column(*pair))
+            columns.append(column_of(*pair))
     return tuple(columns)
 
 
-def _column(*metrics: Metric) -> Column:
+def column_of(*metrics: Metric) -> Column:
+    """The column of one metric, or of a `has0 / non0` pair."""
     first = metrics[0]
     label = first.label if len(metrics) == 1 else f"{_bare(first)} (has0/non0)"
     return Column(

@@ -27,7 +27,7 @@ def render(table: Table) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for line in _lines(table):
-        writer.writerow({name: _one_line(value) for name, value in line.items()})
+        writer.writerow({name: one_line(value) for name, value in line.items()})
     return out.getvalue()
 
 
@@ -37,7 +37,7 @@ def render_failures(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("method", "dataset", "seed", "cause", "message", "key"))
     for f in table.failures:
-        writer.writerow(map(_one_line, (f.method, f.dataset, f.seed, f.cause, f.message, f.key)))
+        writer.writerow(map(one_line, (f.method, f.dataset, f.seed, f.cause, f.message, f.key)))
     return out.getvalue()
 
 
@@ -78,6 +78,6 @@ def _exact(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
 
 
-def _one_line(value: object) -> object:
+def one_line(value: object) -> object:
     """Text without control characters: the csv module leaves a lone carriage return unquoted."""
     return re.sub(r"[\x00-\x1f\x7f]+", " ", value) if isinstance(value, str) else value

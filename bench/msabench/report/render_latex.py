@@ -16,7 +16,7 @@ _PAGE = 44
 _LISTED = 30
 """Failures printed; the CSV has all"""
 
-_DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
+DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs,graphicx}
@@ -46,10 +46,10 @@ def render(table: Table, *, document: bool = False, label: str = "tab:comparison
     if not floats:
         parts.append(f"% {escape(table.title)}\n\\par {escape(table.caption)}\n")
     if table.failures:
-        parts.append(_failures(table.failures, f"{label}-failures"))
+        parts.append(failures_float(table.failures, f"{label}-failures"))
     head = f"% msabench {escape(table.version)}; \\usepackage{{{','.join(PACKAGES)}}}"
     text = "\n".join([head, *parts])
-    return _DOCUMENT % text if document else text
+    return DOCUMENT % text if document else text
 
 
 # -- what stands where -------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def _float(table: Table, panels: Sequence[Sequence[Group]], place: int, first: s
             *rows,
             r"\bottomrule",
             r"\end{tabular}}",
-            *_notes(table.notes),
+            *notes_below(table.notes),
             r"\end{table*}",
             "",
         ]
@@ -178,7 +178,8 @@ def _figure(text: str) -> str:
     return rf"\mathrm{{{text}}}" if "inf" in text or "e" in text else text
 
 
-def _notes(notes: Sequence[Note]) -> list[str]:
+def notes_below(notes: Sequence[Note]) -> list[str]:
+    """Footnotes below a tabular, one a line."""
     if not notes:
         return []
     texts = [f"{_mark(note.mark)} {escape(note.text)}" for note in notes]
@@ -194,7 +195,8 @@ def _mark(mark: str) -> str:
     return escape(mark) if mark == UNDEFINED else f"$^{{{escape(mark).strip('$')}}}$"
 
 
-def _failures(failures: Sequence[FailureLine], label: str) -> str:
+def failures_float(failures: Sequence[FailureLine], label: str) -> str:
+    """A float of its own for the failed runs."""
     rows = [
         _row(
             [

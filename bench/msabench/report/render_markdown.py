@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from msabench.report.table import Block, Column, Group, Line, Table, halves, plain
+from msabench.report.table import Block, Column, FailureLine, Group, Line, Table, halves, plain
 
 
 def render(table: Table) -> str:
     """The table, its notes and its failures."""
-    parts = [f"### {_escape(table.title)}", _escape(table.caption)]
+    parts = [f"### {escape(table.title)}", escape(table.caption)]
     for group in table.groups:
-        parts += [f"**{_escape(group.title)}**", _group(table, group)]
-    parts += ["\n".join(f"- {note.mark} {_escape(note.text)}" for note in table.notes)]
+        parts += [f"**{escape(group.title)}**", _group(table, group)]
+    parts += ["\n".join(f"- {note.mark} {escape(note.text)}" for note in table.notes)]
     if table.failures:
-        parts += ["**Failed runs**", _failures(table)]
+        parts += ["**Failed runs**", failures_table(table.failures)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _group(table: Table, group: Group) -> str:
-    head = ["Method", "n", *(f"{_escape(c.label)} {c.arrow}" for c in group.columns)]
+    head = ["Method", "n", *(f"{escape(c.label)} {c.arrow}" for c in group.columns)]
     several = len(table.blocks) > 1 or table.blocks[0].oracle
     rows = [["Selection"] * several + head]
     rows.append(["---"] * (several + 1) + ["---:"] * (len(head) - 1))
     for block in table.blocks:
-        label = [_escape(block.label)] * several
+        label = [escape(block.label)] * several
         rows += [
             [*label, _method(line), line.n(group), *(_cell(block, line, group, c) for c in group.columns)]
             for line in block.lines
@@ -35,7 +36,7 @@ def _group(table: Table, group: Group) -> str:
 
 def _method(line: Line) -> str:
     marks = f" <sup>{','.join(line.marks)}</sup>" if line.marks else ""
-    return _escape(line.title) + marks
+    return escape(line.title) + marks
 
 
 def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
@@ -43,15 +44,15 @@ def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
     return " / ".join(f"**{text}**" if best else text for text, best in texts)
 
 
-def _failures(table: Table) -> str:
+def failures_table(failures: Sequence[FailureLine]) -> str:
+    """The failed runs, one a line."""
     rows = [["Method", "Dataset", "Seed", "Cause", "Message"], ["---"] * 5]
     rows += [
-        [_escape(text) for text in (f.method, f.dataset, str(f.seed), f.cause, f.message)]
-        for f in table.failures
+        [escape(text) for text in (f.method, f.dataset, str(f.seed), f.cause, f.message)] for f in failures
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Names and messages are shown as they are: no markup, no new cells or lines."""
     return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from msabench.report.table import GAP, Block, Column, Group, Line, Table, halves
+from msabench.report.table import GAP, Block, Column, FailureLine, Group, Line, Table, halves
 
 WIDTH = 160
 """Columns where the output is no terminal: a file or a pipe needs no folding"""
@@ -19,11 +21,17 @@ _DENSITIES = ((" / ", ""), (" /\n", ""), (" /\n", "\n"))
 
 def show(table: Table, console: Console | None = None) -> None:
     """Print a table to a console, standard output unless another is given."""
+    console = fitted(console)
+    for part in render(table, console):
+        console.print(part)
+
+
+def fitted(console: Console | None) -> Console:
+    """The console given or standard output, as wide as tables need where it is no terminal."""
     console = console or Console(emoji=False)
     if not console.is_terminal:
         console = Console(emoji=False, file=console.file, width=max(WIDTH, console.width))
-    for part in render(table, console):
-        console.print(part)
+    return console
 
 
 def render(table: Table, console: Console) -> list[RenderableType]:
@@ -38,7 +46,7 @@ def render(table: Table, console: Console) -> list[RenderableType]:
     parts += [Text(f"{note.mark} {note.text}") for note in table.notes]
     parts.append(Text(table.caption))
     if table.failures:
-        parts += [Text(), _failures(table)]
+        parts += [Text(), failures_grid(table.failures)]
     return parts
 
 
@@ -91,10 +99,11 @@ def _cell(block: Block, line: Line, group: Group, column: Column, between: str, 
     return Text(between).join(texts)
 
 
-def _failures(table: Table) -> RichTable:
+def failures_grid(failures: Sequence[FailureLine]) -> RichTable:
+    """The failed runs, one a row."""
     rich = RichTable(title=Text("Failed runs", style="bold red"), title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("method", "dataset", "seed", "cause", "message"):
         rich.add_column(name, overflow="fold", justify="right" if name == "seed" else "left")
-    for f in table.failures:
+    for f in failures:
         rich.add_row(*(Text(text) for text in (f.method, f.dataset, str(f.seed), f.cause, f.message)))
     return rich

@@ -84,7 +84,7 @@ class Reading:
 
     def select(self, rule: str) -> Picks:
         """See the function `select`."""
-        picks = bind(rule, self.record.spec.method).pick(self)
+        picks = bind(rule, self.record.spec.method, self.record.spec.dataset).pick(self)
         return {key: epoch for key, epoch in picks.items() if epoch}
 
     def scored(self, rule: str) -> dict[str, Selected]:

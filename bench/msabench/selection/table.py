@@ -119,15 +119,15 @@ SELECTIONS: Mapping[str, Selection] = MappingProxyType({selection.name: selectio
 _FORM = re.compile(r"(?P<name>[\w-]+)(?::(?P<metric>\w+)|\((?P<patience>\d+)\))?")
 
 
-def bind(rule: str, method: str = "") -> BoundRule:
+def bind(rule: str, method: str = "", dataset: str = "") -> BoundRule:
     """Read a rule's text.
 
     Parameters
     ----------
     rule
         A name of `SELECTIONS`, with its argument if it takes one: `same-epoch:METRIC`, `valid_early_stop(P)`.
-    method
-        Whose card to ask for `as-published`.
+    method, dataset
+        Whose card to ask for `as-published`, and for which dataset: some methods have a rule for each.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def bind(rule: str, method: str = "") -> BoundRule:
         raise unknown("selection", name, SELECTIONS, "msabench list selections")
     selection = SELECTIONS[name]
     if selection.pick is None:
-        return _published(rule, method)
+        return _published(rule, method, dataset)
     if form["metric"] is None and form["patience"] is None:
         return BoundRule(selection=selection, pick=selection.pick)
     if not selection.takes or form[selection.takes] is None:
@@ -155,7 +155,7 @@ def bind(rule: str, method: str = "") -> BoundRule:
     return BoundRule(selection=selection, pick=partial(selection.pick, patience=patience))
 
 
-def is_oracle(rule: str, method: str = "") -> bool:
+def is_oracle(rule: str, method: str = "", dataset: str = "") -> bool:
     """Whether a rule looks at the test split to choose; for `as-published`, whether the method's does.
 
     Raises
@@ -163,10 +163,10 @@ def is_oracle(rule: str, method: str = "") -> bool:
     SpecError
         As `bind`.
     """
-    return bind(rule, method).selection.oracle
+    return bind(rule, method, dataset).selection.oracle
 
 
-def _published(rule: str, method: str) -> BoundRule:
+def _published(rule: str, method: str, dataset: str) -> BoundRule:
     if rule.strip() != "as-published":
         raise SpecError(f"as-published takes no argument, but got '{rule}'")
     if not method:
@@ -179,9 +179,10 @@ def _published(rule: str, method: str) -> BoundRule:
             where=error.where,
             fix="install the package that provides the method, or choose another selection",
         ) from error
-    if card.as_published.strip().startswith("as-published"):
+    own = card.selection(dataset)
+    if own.strip().startswith("as-published"):
         raise SpecError("a card's `as_published` must name another rule", where=str(card.path))
     try:
-        return bind(card.as_published)
+        return bind(own)
     except SpecError as error:
         raise SpecError(error.what, where=str(card.path), fix=error.fix) from error

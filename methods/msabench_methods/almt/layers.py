@@ -131,7 +131,9 @@ class HyperLayer(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Cross attention from [class token; language] to [class token; hyper state], and its read-out.
+    """Cross attention from [class token; target] to [class token; source], and its read-out.
+
+    The target is language and the source the hyper state, unless `fusion_query` exchanges them.
 
     Target positions do not see one another (unless `readout` is `cls_selfattn`), so only those that are
     read are worked out.
@@ -149,16 +151,16 @@ class Fusion(nn.Module):
         own = depth if readout == "cls_selfattn" else 0
         self.own = nn.ModuleList(block() for _ in range(own))  # self-attention among target positions
 
-    def forward(self, hyper: Tensor, language: Tensor) -> Tensor:
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """(B, n, d), (B, n, d) -> (B, d)"""
-        token = self.token.expand(len(hyper), -1, -1)  # (B, 1, d)
-        source = torch.cat([token, hyper], dim=1) + self.positions_source  # (B, 1 + n, d)
+        token = self.token.expand(len(source), -1, -1)  # (B, 1, d)
+        source = torch.cat([token, source], dim=1) + self.positions_source  # (B, 1 + n, d)
         if self.readout == "cls":
             target = self.token + self.positions_target[:, :1]  # (1, 1, d)
         elif self.readout == "mean_language":
-            target = language + self.positions_target[:, 1:]  # (B, n, d)
+            target = target + self.positions_target[:, 1:]  # (B, n, d)
         else:
-            target = torch.cat([token, language], dim=1) + self.positions_target  # (B, 1 + n, d)
+            target = torch.cat([token, target], dim=1) + self.positions_target  # (B, 1 + n, d)
         for i, block in enumerate(self.blocks):
             if self.own:
                 target = self.own[i](target, target)

@@ -3,7 +3,7 @@
 Zhang, Wang, Yin, Liu, Liu, Yu, "Learning Language-guided Adaptive Hyper-modality Representation for
 Multimodal Sentiment Analysis", EMNLP 2023, https://aclanthology.org/2023.emnlp-main.49; reference code
 Haoyu-ha/ALMT at da94610. D1 to D5 are the reference's own departures from its paper, kept unless a switch
-says otherwise; D6 to D9 are ours.
+says otherwise; D6 to D10 are ours.
 
 D1  Fusion reads the class token alone, which never sees the language tokens beside it: language acts
     through attention weights only. `fusion_readout`.
@@ -19,6 +19,8 @@ D7  Budgets below 1/`warm_up` epochs warm up batch by batch within the first epo
 D8  The published rule picks each metric's epoch on the test set; here that is a reading of the record
     (`as-published`), and training itself never looks at the test set.
 D9  AdamW is fused; results are equal up to rounding.
+D10 The paper's ablations are switches (`ahl`, `fusion`, `fusion_query`, `use_audio`, `use_vision`). Neither
+    paper nor code says what takes the place of a part that is removed: that is ours.
 
 Notation: B batch, T length of a modality, D its width, n tokens per modality, d width of the model,
 h heads, c width of a head.
@@ -38,6 +40,7 @@ from msabench.method import Batch, Hyperparameters, InputForm, InputSizes, Metho
 from msabench_methods.almt.layers import Embedding, Fusion, HyperLayer, WideBlock
 
 READOUTS = ("cls", "mean_language", "cls_selfattn")
+QUERIES = ("language", "hyper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,15 @@ class ALMTHyperparameters(Hyperparameters):
     """`cls`, `mean_language` or `cls_selfattn` (D1)"""
     mask_padding: bool
     """Whether embeddings look away from padding (D3)"""
+    ahl: bool
+    """Whether language guides what is taken from audio and vision; the paper's ablation, here with the sum of
+    their tokens for the hyper state (D10)"""
+    fusion: bool
+    """Whether there is a fusion Transformer; the paper's ablation, in which the head here reads the mean over
+    the tokens of language and hyper state (D10)"""
+    fusion_query: str
+    """`language` asks the hyper state, or `hyper` asks language (the paper's ablation) and then has the
+    positions that `mean_language` reads"""
     use_audio: bool
     """Whether audio takes part; the paper's ablation"""
     use_vision: bool
@@ -92,8 +104,25 @@ class ALMTHyperparameters(Hyperparameters):
             raise ValueError(
                 f"fusion_readout is one of {', '.join(READOUTS)}, but got {self.fusion_readout!r}"
             )
-        if not (self.use_audio or self.use_vision):
-            raise ValueError("use_audio and use_vision are both false: language has nothing left to guide")
+        if self.fusion_query not in QUERIES:
+            raise ValueError(f"fusion_query is one of {', '.join(QUERIES)}, but got {self.fusion_query!r}")
+        if self.fusion and self.fusion_readout == "cls":
+            self._refuse_what_the_class_token_misses()
+
+    def _refuse_what_the_class_token_misses(self) -> None:
+        """The class token never sees the positions that ask beside it (D1)."""
+        others = self.use_audio or self.use_vision
+        deaf = ""
+        if self.fusion_query == "hyper" and others:
+            deaf = "fusion_query is hyper: audio and vision have"
+        elif self.fusion_query == "language" and not (self.ahl and others):
+            switch = "ahl is" if others else "use_audio and use_vision are"
+            deaf = f"{switch} false: language has"
+        if deaf:
+            raise ValueError(
+                f"fusion_readout is cls and {deaf} no way to the prediction; "
+                "take fusion_readout=mean_language, fusion_readout=cls_selfattn or fusion=false as well"
+            )
 
 
 class ALMT(Method):
@@ -121,7 +150,9 @@ class ALMT(Method):
         if hp.use_vision:
             used["vision"] = sizes.vision
         others = [name for name in used if name != "text"]
-        self.hyper = nn.Parameter(torch.ones(1, n, d))
+        self.guided = hp.ahl and bool(others)
+        if self.guided or not others:
+            self.hyper = nn.Parameter(torch.ones(1, n, d))
         self.embeddings = nn.ModuleDict(
             {  # the paper's model has positions for a whole window even where text is shorter
                 name: Embedding((max(length, hp.frame_window), features), n, d, hp.embedding_depth, block)
@@ -132,9 +163,10 @@ class ALMT(Method):
         self.scales = nn.ModuleList(block() for _ in range(hp.ahl_depth - 1))
         self.hyper_layers = nn.ModuleList(
             HyperLayer(d, others, heads=hp.ahl_heads, head_width=hp.ahl_head_width, dropout=hp.ahl_dropout)
-            for _ in range(hp.ahl_depth)
+            for _ in range(hp.ahl_depth if self.guided else 0)
         )
-        self.fusion = Fusion(n, d, hp.fusion_depth, block, hp.fusion_readout)
+        if hp.fusion:
+            self.fusion = Fusion(n, d, hp.fusion_depth, block, hp.fusion_readout)
         self.head = nn.Linear(d, 1)
 
     def forward(self, batch: Batch) -> Output:
@@ -144,14 +176,24 @@ class ALMT(Method):
             name: layer(getattr(batch, name), masks.get(name)) for name, layer in self.embeddings.items()
         }
         scale = tokens.pop("text") + self.scale_positions  # (B, n, d)
-        hyper = self.hyper  # (1, n, d)
-        for i, layer in enumerate(self.hyper_layers):
+        hyper = self.hyper if self.guided or not tokens else sum(tokens.values(), torch.zeros_like(scale))
+        for i in range(self.hp.ahl_depth):
             if i:
                 scale = self.scales[i - 1](scale, scale)
-            hyper = layer(scale, tokens, hyper)  # (B, n, d)
-        joint = self.fusion(hyper, scale)  # (B, d)
+            if self.guided:
+                hyper = self.hyper_layers[i](scale, tokens, hyper)  # (B, n, d)
+        hyper = hyper.expand_as(scale)
+        joint = self._join(scale, hyper)  # (B, d)
         extras = {"scale": scale, "hyper": hyper, "joint": joint}
         return Output(prediction=self.head(joint)[:, 0], extras=extras)  # (B,)
+
+    def _join(self, language: Tensor, hyper: Tensor) -> Tensor:
+        """(B, n, d), (B, n, d) -> (B, d)"""
+        if not self.hp.fusion:
+            return torch.cat([language, hyper], dim=1).mean(dim=1)
+        source, target = (hyper, language) if self.hp.fusion_query == "language" else (language, hyper)
+        joint: Tensor = self.fusion(source, target)
+        return joint
 
     def losses(self, output: Output, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Mean squared error."""

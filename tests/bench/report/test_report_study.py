@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,46 @@ def test_latex_compiles_as_it_is_and_fits_the_page(
     log = (tmp_path / "t.log").read_text(encoding="latin-1")
     assert done.returncode == 0, log[-2000:]
     assert not re.findall(r"Overfull|Float too large", log)
+
+
+# -- tasks of several kinds --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A study of a regression and a binary dataset."""
+    store = Store(tmp_path / "mixed")
+    store.write(_record("tfn", 1, np.array([LABELS, LABELS], np.float32)), _truths())
+    ids, labels = np.array(["a", "b", "c"]), np.array([0, 1, 1], np.float32)
+    truths = Truths(valid_ids=ids, valid=labels, test_ids=ids, test=labels)
+    made = _record("tfn", 2, np.array([[-1, 2, 3], [1, 2, 3]], np.float32))
+    binary = replace(
+        made,
+        spec=replace(made.spec, dataset="ur-funny:hkt"),
+        task=Task(kind="binary", label_range=(0, 1)),
+        convention="hkt",
+        truths_hash=truths.fingerprint,
+    )
+    store.write(binary, truths)
+    return tmp_path / "mixed"
+
+
+def test_a_convention_leaves_out_datasets_of_other_tasks_and_says_so(mixed: Path) -> None:
+    (own,) = write_report(mixed, formats=[]).tables
+    assert [(g.dataset, g.convention) for g in own.groups] == [
+        ("mosi:unaligned", "mmsa"),
+        ("ur-funny:hkt", "hkt"),
+    ]
+    (table,) = write_report(mixed, conventions=["mag", "hkt"], formats=[]).tables
+    assert [(g.dataset, g.convention) for g in table.groups] == [
+        ("mosi:unaligned", "mag"),
+        ("ur-funny:hkt", "hkt"),
+    ]
+    said = [note.text for note in table.notes]
+    assert any("convention mag, which is for regression tasks: ur-funny:hkt." in text for text in said)
+    assert any("convention hkt, which is for binary tasks: mosi:unaligned." in text for text in said)
+
+
+def test_a_convention_that_fits_no_dataset_is_refused(mixed: Path) -> None:
+    with pytest.raises(SpecError, match="scores multiclass tasks, which no dataset of this study has"):
+        write_report(mixed, conventions=["cherma"], formats=[])

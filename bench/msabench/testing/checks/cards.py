@@ -11,6 +11,7 @@ from typing import Any
 
 from msabench.data.cards import DATASETS
 from msabench.method import Hyperparameters, InputForm, InputSizes
+from msabench.metrics import CONVENTIONS
 from msabench.registry import AS_PUBLISHED, NEEDS, MethodCard
 from msabench.selection import SELECTIONS
 from msabench.testing.outcome import CheckFailed, attempting
@@ -115,11 +116,20 @@ def _identity(subject: Subject) -> list[str]:
     form = cls.inputs(subject.hp())
     if made.text != form.text:
         problems.append(f"text = '{made.text}', but {cls.__name__}.inputs asks for {form.text} text")
-    rule = made.as_published.partition("(")[0]
-    if rule not in SELECTIONS:
-        problems.append(
-            f"as_published = '{made.as_published}', but known selections are {', '.join(SELECTIONS)}"
-        )
+    for where, rule in {"as_published": made.as_published, **made.selections}.items():
+        if rule.partition("(")[0] not in SELECTIONS:
+            problems.append(f"{where} = '{rule}', but known selections are {', '.join(SELECTIONS)}")
+    for dataset, convention in made.conventions.items():
+        if convention not in CONVENTIONS:
+            problems.append(
+                f"[conventions] {dataset} = '{convention}', but known are {', '.join(CONVENTIONS)}"
+            )
+    problems += [
+        f"[{table}] names '{dataset}', which is no dataset"
+        for table, names in (("selections", made.selections), ("conventions", made.conventions))
+        for dataset in names
+        if dataset.partition(":")[0] not in DATASETS
+    ]
     return problems
 
 
@@ -142,8 +152,18 @@ def _deviations(made: MethodCard) -> Iterable[str]:
 
 def _published(made: MethodCard) -> Iterable[str]:
     for figure in made.published:
+        what = f"the published {figure.metric} = {figure.value} on {figure.dataset}"
         if not figure.source.strip():
-            yield f"the published {figure.metric} = {figure.value} on {figure.dataset} has no source"
+            yield f"{what} has no source"
+        if figure.dataset.partition(":")[0] not in DATASETS:
+            yield f"{what} is on no dataset that msabench knows"
+        elif not (figure.not_comparable or figure.withdrawn):
+            name = made.convention(figure.dataset, DATASETS.resolve(figure.dataset)[0].convention)
+            known = [metric.key for metric in CONVENTIONS[name].figures] if name in CONVENTIONS else []
+            if figure.metric not in known:
+                yield f"{what} is no figure of the convention {name}, and no `not_comparable` says why"
+        for setting in set(figure.settings) - set(made.hyperparameters.get("default", {})):
+            yield f"{what} has the setting `{setting}`, which is no hyperparameter"
 
 
 def _required(field: Any) -> bool:

@@ -1,0 +1,186 @@
+"""Measured beside published, in every format: columns of their own, sources numbered below."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from msabench.report.latex import escape
+from msabench.report.published_table import HEADINGS, PublishedBlock, PublishedLine, PublishedTable, exact
+from msabench.report.render_csv import one_line
+from msabench.report.render_latex import DOCUMENT, PACKAGES, failures_float, notes_below
+from msabench.report.render_markdown import escape as escape_markdown
+from msabench.report.render_markdown import failures_table
+from msabench.report.render_terminal import failures_grid, fitted
+from msabench.report.table import Note
+
+CSV_COLUMNS = (
+    *("row", "title", "dataset", "data", "convention", "selection", "oracle", "track", "text_encoder"),
+    *("text_mode", "metric", "better", "unit", "measured", "sd", "n", "failed", "published", "source"),
+    *("notes", "difference", "comparable", "reasons", "reconstruction", "msabench", "keys"),
+)
+_PAGE = 40
+"""Table lines that a page holds beside a caption"""
+
+
+def show(table: PublishedTable, console: Console | None = None) -> None:
+    """Print to a console, standard output unless another is given."""
+    console = fitted(console)
+    console.print(Text(table.title, style="bold"), Text(), sep="\n")
+    for block in table.blocks:
+        console.print(Text(block.heading, style="bold yellow" if block.group.data_kind == "twin" else "bold"))
+        if block.remark:
+            console.print(Text(block.remark, style="yellow"))
+        rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        for heading in HEADINGS:
+            rich.add_column(heading, overflow="fold", justify="left" if heading == HEADINGS[0] else "right")
+        for line in block.lines:
+            rich.add_row(*(Text(text) for text in line.texts))
+        console.print(rich)
+    for number, source in enumerate(table.sources, 1):
+        console.print(Text(f"[{number}] {source}"))
+    for note in table.notes:
+        console.print(Text(f"{note.mark} {note.text}"))
+    console.print(Text(table.caption))
+    if table.failures:
+        console.print(failures_grid(table.failures))
+
+
+def markdown(table: PublishedTable) -> str:
+    """A pipe table for each row and dataset."""
+    parts = [f"### {escape_markdown(table.title)}", escape_markdown(table.caption)]
+    for block in table.blocks:
+        parts += [f"**{escape_markdown(block.heading)}**", escape_markdown(block.remark)]
+        rows = [HEADINGS, ("---", *("---:" for _ in HEADINGS[1:]))]
+        rows += [tuple(escape_markdown(text) for text in line.texts) for line in block.lines]
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    parts.append("\n".join(f"- \\[{n}\\] {escape_markdown(text)}" for n, text in enumerate(table.sources, 1)))
+    parts.append("\n".join(f"- {note.mark} {escape_markdown(note.text)}" for note in table.notes))
+    if table.failures:
+        parts += ["**Failed runs**", failures_table(table.failures)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_csv(table: PublishedTable) -> str:
+    """One line for each measured figure and each published one beside it, in full precision.
+
+    `measured`, `sd`, `published` and `difference` are fractions where `unit` is `fraction`; `published` is
+    `not found` where no source gives it. `difference` is empty where the two cannot be compared, and
+    `reasons` says why.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    texts = {note.mark: note.text for note in table.notes}
+    for block in table.blocks:
+        for line in block.lines:
+            values = {**_block_values(block), **_line_values(table, block, line), "msabench": table.version}
+            values["notes"] = "; ".join(texts[mark] for mark in line.marks)
+            writer.writerow({name: one_line(value) for name, value in values.items()})
+    return out.getvalue()
+
+
+def _block_values(block: PublishedBlock) -> dict[str, object]:
+    return {
+        "row": block.row, "title": block.title, "dataset": block.group.dataset, "data": block.group.data_kind,
+        "convention": block.group.convention, "selection": block.selection, "oracle": block.oracle,
+        "track": block.track, "text_encoder": block.runs.text_encoder, "text_mode": block.runs.text_mode,
+        "failed": block.runs.failed, "reconstruction": block.reconstruction,
+    }  # fmt: skip
+
+
+def _line_values(table: PublishedTable, block: PublishedBlock, line: PublishedLine) -> dict[str, object]:
+    cell = line.cell
+    reasons = (*block.reasons, *line.reasons) if line.value is not None else ()
+    return {
+        "metric": line.metric,
+        "better": line.column.better,
+        "unit": "fraction" if line.column.percent else "score",
+        "measured": exact(cell.mean) if cell else "",
+        "sd": exact(cell.sd) if cell else "",
+        "n": cell.n if cell else 0,
+        "keys": " ".join(cell.keys) if cell else "",
+        "published": line.published_text if line.value is None else exact(line.value),
+        "source": table.sources[line.source - 1] if line.source else "",
+        "difference": exact(line.difference),
+        "comparable": line.comparable,
+        "reasons": "; ".join(reasons),
+    }
+
+
+def latex(table: PublishedTable, *, document: bool = False, label: str = "tab:published") -> str:
+    """Floats of at most a page, to be `\\input` where booktabs and graphicx are loaded.
+
+    Parameters
+    ----------
+    document
+        Whether to wrap it in a document that compiles by itself.
+    label
+        For `\\ref`; further floats get `-2`, `-3`, … behind it.
+    """
+    pages: list[list[PublishedBlock]] = []
+    for block in table.blocks:
+        if pages and sum(_height(each) for each in (*pages[-1], block)) <= _PAGE:
+            pages[-1].append(block)
+        else:
+            pages.append([block])
+    parts = [_float(table, page, place, label) for place, page in enumerate(pages)]
+    if not pages:
+        parts.append(f"% {escape(table.title)}\n\\par {escape(table.caption)}\n")
+    if table.failures:
+        parts.append(failures_float(table.failures, f"{label}-failures"))
+    head = f"% msabench {escape(table.version)}; \\usepackage{{{','.join(PACKAGES)}}}"
+    text = "\n".join([head, *parts])
+    return DOCUMENT % text if document else text
+
+
+def _height(block: PublishedBlock) -> int:
+    return len(block.lines) + 5
+
+
+def _float(table: PublishedTable, blocks: Sequence[PublishedBlock], place: int, first: str) -> str:
+    title = escape(table.title)
+    caption = f"{title}. {escape(table.caption)}"
+    if place:
+        caption = rf"{title}, continued; what the caption of Table~\ref{{{first}}} says holds here too."
+    used = dict.fromkeys(line.source for block in blocks for line in block.lines if line.source)
+    below = [Note(mark=f"[{n}]", text=table.sources[n - 1]) for n in sorted(used)]
+    return "\n".join(
+        [
+            r"\begin{table*}[tp]",
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            rf"\label{{{f'{first}-{place + 1}' if place else first}}}",
+            r"\par\smallskip",
+            r"\footnotesize",
+            r"\begin{tabular}{@{}lrrrlp{0.38\linewidth}@{}}",
+            r"\toprule",
+            _row(escape(heading) for heading in HEADINGS),
+            *(row for block in blocks for row in _rows(block)),
+            r"\bottomrule",
+            r"\end{tabular}",
+            *notes_below([*below, *table.notes]),
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _rows(block: PublishedBlock) -> list[str]:
+    texts = [rf"\textbf{{{escape(block.heading)}}}", *([escape(block.remark)] if block.remark else [])]
+    wide = rf"\multicolumn{{{len(HEADINGS)}}}{{@{{}}p{{\dimexpr\linewidth\relax}}@{{}}}}{{%s\strut}} \\"
+    return [
+        r"\midrule",
+        *(wide.replace("%s", text) for text in texts),
+        *(_row(escape(text) for text in line.texts) for line in block.lines),
+    ]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"

@@ -16,10 +16,13 @@ Content = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
-def run() -> Callable[..., Any]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """The command, with a data root of its own: the hash of a file is remembered there."""
+    root = tmp_path_factory.mktemp("datasets")
     app = typer.Typer()
     app.command()(check)
-    return lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])
+    runner = CliRunner(env={"MSABENCH_DATA": str(root)})
+    return lambda *arguments: runner.invoke(app, [str(each) for each in arguments])
 
 
 def test_a_sound_file(content: Content, write: Callable[..., Path], run: Callable[..., Any]) -> None:

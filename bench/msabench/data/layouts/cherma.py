@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from msabench.arrays import map_npy
 from msabench.data import checks
 from msabench.data.findings import Findings, Place
 from msabench.data.layouts.base import Layout, Match, Options, Peek
@@ -219,6 +220,8 @@ def _gather(paths: list[Path], longest: int, at: Place) -> Frames | None:
         frames = frames or Frames(len(paths), longest, array.shape[1])
         frames.put(row, array)
         cut += len(stored) > longest
+    if frames:
+        frames.finish()
     if cut:
         at.note(f"{cut} sequences are longer than {longest} frames and are cut")
     return None if faults else frames
@@ -230,13 +233,12 @@ def _npy(path: Path, at: Place, row: int) -> Array | None:
         at.error(f"there is no file {path.name}", row=row, fix="unpack the features again; some are missing")
         return None
     try:
-        with path.open("rb") as file:
-            if file.read(6) != b"\x93NUMPY":
-                at.error(f"{path.name} is no .npy file", row=row, fix="unpack the features again")
-                return None
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a hostile header can raise nearly anything
-        at.error(f"refused: {path.name}: {error}", row=row, fix="unpack the features again")
+        array = map_npy(path)
+    except DataError as error:
+        at.error(f"{path.name}: {error.what}", row=row, fix="unpack the features again")
+        return None
+    if not array.ndim:
+        at.error(f"{path.name} holds one value, expected (frames, features)", row=row, fix="unpack it again")
         return None
     return array[0] if array.ndim == 3 and array.shape[0] == 1 else array
 

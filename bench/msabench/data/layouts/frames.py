@@ -11,12 +11,13 @@ import numpy as np
 
 from msabench.data.coerce import holds_long_text
 from msabench.data.findings import Place
+from msabench.data.mapped import release
 from msabench.run import Array
 
-_IN_MEMORY = 1 << 26
+_IN_MEMORY = 1 << 24
 """Bytes; a larger array is kept in a temporary file, so that memory does not limit the dataset's size"""
-_RELEASE = 1 << 25
-"""Bytes put into a temporary file after which their memory is handed back"""
+_RELEASE = 1 << 24
+"""Bytes moved from the feature file to a temporary one after which the memory of both is handed back"""
 _WIDEST = 1 << 16
 """Features of a frame; nothing in the field comes near, and memory is not for a file to decide on"""
 _SHAPES = "give every sample an array of (frames, features) of one width"
@@ -30,8 +31,8 @@ class Frames:
         self.lengths = np.ones(samples, np.int32)
         self._put = 0
 
-    def put(self, row: int, frames: Array, length: int | None = None) -> None:
-        """Make (n, d) the sequence of a sample.
+    def put(self, row: int, frames: Array, length: int | None = None, *, start: int = 0) -> None:
+        """Make (n, d) numbers the sequence of a sample.
 
         Parameters
         ----------
@@ -40,17 +41,20 @@ class Frames:
         frames
             What is beyond L is left out.
         length
-            Its extent where that is not n, as for words that have no frame of their own.
+            Its extent where that is not start + n, as for words that have no frame of their own.
+        start
+            Place of the first frame; what was put before it stays.
         """
-        kept = frames[: self.values.shape[1]]
+        kept = frames[: max(0, self.values.shape[1] - start)]
         # a float64 beyond float32 becomes inf, which the checks then report
         with np.errstate(over="ignore", invalid="ignore"):
-            self.values[row, : len(kept)] = kept
-        self._put += self.values[row].nbytes
+            self.values[row, start : start + len(kept)] = kept
+        self._put += self.values[row].nbytes + kept.nbytes
         if self._put > _RELEASE:
             self._put = 0
             self._release()
-        extent = len(frames) if length is None else length
+            release(frames, whole=True)
+        extent = start + len(frames) if length is None else length
         self.lengths[row] = min(max(1, extent), self.values.shape[1])
 
     def finish(self) -> None:
@@ -71,7 +75,9 @@ def absent(samples: int) -> tuple[Array, Array]:
 
 
 def matrix(value: object, at: Place, row: int, width: int | None = None, what: str = "") -> Array | None:
-    """The (n, d) frames of one sample as float32, or None once an error is reported.
+    """The (n, d) frames of one sample, or None once an error is reported.
+
+    Floats are left as they are in the file, and in it: an array of them is not read here.
 
     Parameters
     ----------
@@ -107,9 +113,7 @@ def matrix(value: object, at: Place, row: int, width: int | None = None, what: s
     if array.shape[1] > _WIDEST:
         at.error(f"{what}refused: {array.shape[1]} features a frame", row=row, fix=_SHAPES)
         return None
-    # a float64 beyond float32 becomes inf, which the checks then report
-    with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(np.float32, copy=False)
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
 def _zeros(shape: tuple[int, ...]) -> Array:

@@ -29,7 +29,7 @@ _WORDS = 100
 _SAMPLE = "a sample is ((words, visual, acoustic, hcf), (context words, ...), id, label)"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Speech:
     """A punchline or its context: row j of each stream belongs to word j."""
 
@@ -41,7 +41,7 @@ class _Speech:
     """Whether the file has more rows or fewer than words"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Sample:
     id: str
     label: float
@@ -91,7 +91,7 @@ def _read(peek: Peek, findings: Findings, options: Options) -> Iterator[Split]:
 
 
 def _samples(part: Sequence[object], at: Place, widths: dict[str, int]) -> list[_Sample]:
-    """The samples of a split that have no error; frees the file's own as it goes."""
+    """The samples of a split that have no error; the file's own are let go one by one."""
     rows = part if isinstance(part, list) else list(part)
     samples: list[_Sample] = []
     # ids first, so that errors can name the sample
@@ -138,7 +138,7 @@ def _speech(value: object, at: Place, row: int, what: str, widths: dict[str, int
             return None
         widths.setdefault(name, frames.shape[1])
         stored_width, columns = _USED.get(name, (0, slice(None)))
-        streams[name] = frames[:, columns].copy() if frames.shape[1] == stored_width else frames
+        streams[name] = frames[:, columns] if frames.shape[1] == stored_width else frames
     return _Speech(
         text=". ".join(map(str, sentences)),
         words=words,
@@ -173,14 +173,8 @@ def _split(name: SplitName, samples: list[_Sample], longest: int, findings: Find
         start = len(sample.context.words) - before
         words.append(sample.context.words[start:] + sample.punchline.words[:said])
         for key, frames in streams.items():
-            joined = np.zeros((before + said, frames.values.shape[2]), np.float32)
-            for target, source in (
-                (joined[:before], sample.context.streams[key][start:]),
-                (joined[before:], sample.punchline.streams[key]),
-            ):
-                rows = min(len(target), len(source))
-                target[:rows] = source[:rows]
-            frames.put(row, joined)
+            frames.put(row, sample.context.streams[key][start : start + before])
+            frames.put(row, sample.punchline.streams[key][:said], before + said, start=before)
     for key, frames in streams.items():
         frames.finish()
         frames.values = checks.finite(frames.values, findings.at(name, key), mend=key == "acoustic")

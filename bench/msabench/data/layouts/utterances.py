@@ -16,20 +16,17 @@ import numpy as np
 from msabench.data import checks, coerce
 from msabench.data.findings import Findings, Place
 from msabench.data.layouts.frames import Frames, matrix
-from msabench.data.mapped import release
 from msabench.data.types import Split, SplitName
 from msabench.run import Array
 
 _LONGEST = 100
 """Words of a sample that are kept; published models take 50 to 80 pieces"""
-_ROWS = 512
-"""Samples after which the memory of what was read is handed back"""
 _WORD_LEVEL = 0.9
 """Share of samples with a frame per word from which on a file is word-level, and the others are mended"""
 _FORM = "a sample is ((words, visual, acoustic), label, segment)"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
     """One sample as it is stored."""
 
@@ -37,7 +34,7 @@ class Utterance:
     label: float
     words: tuple[str, ...]
     visual: Array
-    """(frames, d_v), float32 or as in the file"""
+    """(frames, d_v), as in the file"""
     acoustic: Array
 
     @property
@@ -103,8 +100,6 @@ def parse(
         if visual is not None and acoustic is not None and words is not None:
             found.append(Utterance(id=sample_id, label=value, words=words, visual=visual, acoustic=acoustic))
     labels.remark()
-    if found:
-        release(found[0].visual, whole=True)
     return found
 
 
@@ -112,15 +107,7 @@ def _frames(value: Any, at: Place, row: int, key: str, widths: dict[str, int]) -
     empty = value.size == 0 if isinstance(value, np.ndarray) else not value
     if empty and key not in widths:
         return np.zeros((0, 0), np.float32)  # of a width that later samples tell
-    known = widths.get(key)
-    if (
-        isinstance(value, np.ndarray)
-        and value.dtype.kind == "f"
-        and value.ndim == 2
-        and value.shape[1] == known
-    ):
-        return value  # as it is in the file, and not yet read from it
-    frames = matrix(value, at, row, known, f"{key} ")
+    frames = matrix(value, at, row, widths.get(key), f"{key} ")
     if frames is not None:
         widths.setdefault(key, frames.shape[1])
     return frames
@@ -208,9 +195,6 @@ def _split(
         _remark(samples, longest["visual"], at)
     streams = {key: Frames(len(samples), longest[key], widths.get(key, 0)) for key in longest}
     for row, sample in enumerate(samples):
-        if row % _ROWS == _ROWS - 1:
-            release(sample.visual, whole=True)
-            release(sample.acoustic, whole=True)
         for key, frames in streams.items():
             values = getattr(sample, key)
             if not len(values):

@@ -1,7 +1,20 @@
-"""Fuzz the readers of feature files by hand, led by coverage: `python -m benchmarks.fuzz_data`.
+"""Fuzz the readers of files that strangers hand in, led by coverage: `python -m benchmarks.fuzz_data`.
 
-Needs atheris (`pip install atheris`). Every outcome must be a value, a report or a DataError; anything else
-stops the fuzzer with the input in `crash-*`. Options of libFuzzer follow `--`, as in `-- -max_total_time=60`.
+Needs atheris (`pip install atheris`, in an environment with msabench; Linux, Python 3.11 to 3.13). Targets:
+
+    read, check   bytes as a file of `--suffix`: the unpickler alone, or all that `msabench data check` does
+    csd           HDF5: a folder of computational sequences, one of which is made of the fuzzer's choices
+    npy           CHERMA's folder, with one `.npy` file so made
+    score         an `.npz` file for `msabench score`
+    record        predictions or truths of a study's record
+    cache         one file of a converted dataset's cache
+
+Every outcome must be a value, a report or one of msabench's errors that names the place; anything else
+(another exception, a crash of a library, more than `--memory` or 10 seconds for an input, a file that was
+executed) stops the fuzzer with the input in `crash-*`. Options of libFuzzer follow `--`:
+
+    nice python -m benchmarks.fuzz_data --target csd -- -max_total_time=180
+    python -m benchmarks.fuzz_data --target csd -- crash-...        # that input again
 """
 
 from __future__ import annotations
@@ -9,6 +22,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import pickle
+import resource
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +36,7 @@ with atheris.instrument_imports(include=["msabench.data"]):
     from msabench.data.describe import describe
     from msabench.data.pickles.limits import Damaged, Refused, Truncated
     from msabench.data.unpickle import load_pickle
+from benchmarks.fuzz_targets import TARGETS, Once
 from msabench.errors import DataError
 
 EXPECTED = (Damaged, Refused, Truncated, ValueError, TypeError, OverflowError)
@@ -31,35 +46,48 @@ COUNTS: Counter[str] = Counter()
 
 def main() -> None:
     """Start libFuzzer; it ends at its own limits, and the outcomes are printed then."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz_data", description=__doc__)
-    parser.add_argument("--target", choices=("read", "check"), default="read")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fuzz_data",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--target", choices=("read", "check", *TARGETS), default="read")
     parser.add_argument("--suffix", default=".pkl", help="as which kind of file the bytes are checked")
     parser.add_argument("--corpus", type=Path, default=Path("benchmarks/.work/corpus"))
+    parser.add_argument("--memory", type=int, default=3000, help="MiB of address space (default 3000)")
     parser.add_argument("rest", nargs="*", help="options of libFuzzer")
     options = parser.parse_args()
-    options.corpus.mkdir(parents=True, exist_ok=True)
-    for i, seed in enumerate(seeds(options.suffix)):
-        (options.corpus / f"seed-{i}").write_bytes(seed)
+    corpus = options.corpus / options.target
+    corpus.mkdir(parents=True, exist_ok=True)
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
-    path = folder / f"fuzzed{options.suffix}"
-
-    def once(content: bytes) -> None:
-        path.write_bytes(content)
-        COUNTS[outcome(path, options.target)] += 1
-
+    if options.target in TARGETS:
+        once = TARGETS[options.target](folder)
+        (corpus / "seed-0").write_bytes(bytes(64))
+    else:
+        once = _plain(folder / f"fuzzed{options.suffix}", options.target)
+        for i, seed in enumerate(seeds(options.suffix)):
+            (corpus / f"seed-{i}").write_bytes(seed)
+    # what takes more than this is a MemoryError, which no target lets through
+    resource.setrlimit(resource.RLIMIT_AS, (options.memory << 20, options.memory << 20))
     # libFuzzer leaves by _exit, so the counts are shown as they grow
     atexit.register(show)
-    atheris.Setup([sys.argv[0], str(options.corpus), *options.rest], counted(once))
+    replayed = [each for each in options.rest if not each.startswith("-")]
+    given = (
+        options.rest
+        if replayed
+        else ["-timeout=10", "-len_control=0", "-max_len=2000", str(corpus), *options.rest]
+    )
+    atheris.Setup([sys.argv[0], *given], counted(once))
     atheris.Fuzz()
 
 
-def counted(once: Any) -> Any:
+def counted(once: Once) -> Any:
     """The target, which shows the counts now and then."""
 
     def target(content: bytes) -> None:
-        once(content)
-        if sum(COUNTS.values()) % 5000 == 0:
+        COUNTS[once(content)] += 1
+        if COUNTS.total() % 5000 == 0:
             show()
 
     return target
@@ -67,7 +95,17 @@ def counted(once: Any) -> Any:
 
 def show() -> None:
     """Print the outcomes so far."""
-    print(sum(COUNTS.values()), dict(COUNTS), flush=True)
+    print(COUNTS.total(), dict(COUNTS), flush=True)
+
+
+def _plain(path: Path, target: str) -> Once:
+    """The bytes themselves as a file."""
+
+    def once(content: bytes) -> str:
+        path.write_bytes(content)
+        return outcome(path, target)
+
+    return once
 
 
 def outcome(path: Path, target: str) -> str:

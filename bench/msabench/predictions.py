@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from msabench.arrays import read_npz
 from msabench.errors import DataError, unknown
 from msabench.run import Array
 
@@ -222,8 +223,7 @@ def _read_text(path: Path) -> dict[str, Array]:
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: np.asarray(file[name]) for name in file.files}
+    return read_npz(path)
 
 
 def _read_parquet(path: Path) -> dict[str, Array]:

@@ -11,8 +11,7 @@ import json
 import math
 import os
 import shutil
-import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,8 +20,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from msabench.errors import MsabenchError
-from msabench.metrics import convention_named
+from msabench.arrays import read_npz
+from msabench.errors import DataError, MsabenchError
 from msabench.run import Failure, RunRecord, RunSpec, Status, Task, Truths
 from msabench.selection import bind, is_oracle, scored
 
@@ -125,13 +124,15 @@ class Store:
         raw = _read_json(folder / "run.json")
         try:
             record = _from_json(raw)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(folder / "run.json", repr(error)) from error
         if not arrays:
             return record
         if record.status == "finished":
             record = replace(record, **_read_arrays(folder / "predictions.npz"))
-        return replace(record, truths=self._truths(record))
+        record = replace(record, truths=self._truths(record))
+        _check_shapes(record, folder / "predictions.npz")
+        return record
 
     def runs(self, status: Status | None = None) -> Iterator[RunRecord]:
         """Every record, one at a time.
@@ -188,29 +189,13 @@ class Store:
         for old in self.runs_folder.glob(f".old-{record.key}-*"):
             shutil.rmtree(old, ignore_errors=True)
 
-    def tasks(self) -> dict[str, Task]:
-        """The task of each dataset that has a finished run."""
-        old = set(self.superseded())
-        records = (self.get(key, arrays=False) for key in self.keys("finished") if key not in old)
-        return {record.spec.dataset: record.task for record in records}
-
-    def frame(
-        self,
-        convention: str | Callable[[RunRecord], str] | None = None,
-        selection: str = "same-epoch",
-        *,
-        methods: Collection[str] | None = None,
-    ) -> pd.DataFrame:
+    def frame(self, convention: str | None = None, selection: str = "same-epoch") -> pd.DataFrame:
         """Scores of every finished run that is not superseded, one line for each run and metric.
-
-        Runs on datasets whose task the convention cannot score are left out; `tasks` tells which these are.
 
         Parameters
         ----------
         convention
-            None scores each dataset under its own; a function says for each record which.
-        methods
-            Only runs of these; None takes all.
+            None scores each dataset under its own.
 
         Returns
         -------
@@ -222,22 +207,13 @@ class Store:
         if selection != "as-published":  # which depends on the method; the others are checked before any work
             bind(selection)
         old = set(self.superseded())
-        for key in self.keys("finished"):
-            if key in old:
-                continue
-            record = self.get(key, arrays=False)
-            used = convention(record) if callable(convention) else convention or record.convention
-            if not convention_named(used).takes(record.task):
-                continue
-            if methods is not None and record.spec.method not in methods:
-                continue
-            record = self.get(key)
-            spec = record.spec
+        for record in (self.get(key) for key in self.keys("finished") if key not in old):
+            spec, used = record.spec, convention or record.convention
             about = {
                 "row": spec.row, "method": spec.method, "dataset": spec.dataset, "data_kind": spec.data_kind,
                 "track": spec.track, "text_encoder": spec.text_encoder, "text_mode": spec.text_mode,
                 "seed": spec.seed, "key": record.key, "epochs": record.epochs, "convention": used,
-                "selection": selection, "oracle": is_oracle(selection, spec.method, spec.dataset),
+                "selection": selection, "oracle": is_oracle(selection, spec.method),
                 "notes": "; ".join(record.notes),
             }  # fmt: skip
             for metric, (value, epoch) in scored(record, selection, used).items():
@@ -281,11 +257,12 @@ class Store:
 
 @lru_cache(maxsize=64)
 def _load_truths(path: Path, _modified: int) -> Truths:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Truths(**{field.name: file[field.name] for field in fields(Truths)})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise _damaged(path, repr(error)) from error
+    truths = Truths(**_arrays_of(path, {field.name: field.name for field in fields(Truths)}))
+    for ids, values in ((truths.valid_ids, truths.valid), (truths.test_ids, truths.test)):
+        kinds = ids.dtype.kind, values.dtype.kind
+        if kinds != ("U", "f") or not ids.ndim == values.ndim == 1 or len(ids) != len(values):
+            raise _damaged(path, f"ids and truths of shapes {ids.shape} and {values.shape}")
+    return truths
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -295,7 +272,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise RecordError(
             f"there is no run '{path.parent.name}'", where=str(path.parent), fix="msabench status lists them"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, repr(error)) from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise _damaged(path, f"its format is not {FORMAT}")
@@ -303,11 +280,32 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_arrays(path: Path) -> dict[str, Any]:
+    return _arrays_of(path, {name: name.split("_")[0] for name in _ARRAYS})
+
+
+def _arrays_of(path: Path, names: Mapping[str, str]) -> dict[str, Any]:
+    """Arrays of an archive, each under the name that it gets here."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name.split("_")[0]] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise _damaged(path, repr(error)) from error
+        stored = read_npz(path)
+    except DataError as error:
+        raise _damaged(Path(error.where or path), error.what) from error
+    missing = sorted(set(names.values()) - set(stored))
+    if missing:
+        raise _damaged(path, f"it lacks {', '.join(missing)}")
+    return {name: stored[held] for name, held in names.items()}
+
+
+def _check_shapes(record: RunRecord, path: Path) -> None:
+    """Predictions must be of each epoch and sample, or no figure could be made of them."""
+    truths = record.truths
+    if record.status != "finished" or truths is None:
+        return
+    parts = ((record.valid_predictions, len(truths.valid)), (record.test_predictions, len(truths.test)))
+    for array, samples in parts:
+        fits = array.ndim in (2, 3) and array.shape[:2] == (record.epochs, samples)
+        if not fits or array.dtype.kind != "f":
+            expected = f"({record.epochs}, {samples}) numbers"
+            raise _damaged(path, f"predictions {array.shape} of {array.dtype}, expected {expected}")
 
 
 def _damaged(path: Path, why: str) -> RecordError:

@@ -168,3 +168,37 @@ def test_records_that_the_plan_no_longer_names_are_kept_and_not_compared(tmp_pat
 def test_an_unknown_selection_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="did you mean 'best-epoch'"):
         Store(tmp_path).frame(selection="best-epok")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"valid": np.ones((2, 4))},
+        {"valid": np.ones((2, 4)), "test": np.ones((3, 4))},
+        {"valid": np.ones((2, 4)), "test": np.ones((2, 5))},
+        {"valid": np.array(1.0), "test": np.ones((2, 4))},
+        {"valid": np.ones((2, 4)), "test": np.full((2, 4), "x")},
+        {"valid": np.ones((2, 4)), "test": np.array([{}, {}], dtype=object)},
+    ],
+)
+def test_predictions_of_other_epochs_or_samples_are_damage(arrays: dict[str, object], tmp_path: Path) -> None:
+    store, written = Store(tmp_path), record()
+    store.write(written, TRUTHS)
+    np.savez(tmp_path / "runs" / written.key / "predictions.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match="damaged") as error:
+        store.get(written.key)
+    assert "predictions.npz" in error.value.where
+    assert list(store.damaged()) == [written.key]
+
+
+@pytest.mark.parametrize(
+    "change", [{"valid": np.full(4, "x")}, {"test_ids": np.ones(4)}, {"test": np.ones(3)}]
+)
+def test_truths_that_are_no_truths_are_damage(change: dict[str, object], tmp_path: Path) -> None:
+    store, written = Store(tmp_path), record()
+    store.write(written, TRUTHS)
+    names = ("valid_ids", "valid", "test_ids", "test")
+    path = next((tmp_path / "data").glob("*.npz"))
+    np.savez(path, **{**{name: getattr(TRUTHS, name) for name in names}, **change})  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match="damaged"):
+        store.get(written.key)

@@ -111,7 +111,7 @@ def test_text_that_cannot_be_scored(tmp_path, text, says):
         ({"pred": np.array(["1", "x"]), "truth": np.zeros(2)}, "'x' is no number"),
         ({"logit_0": np.zeros((2, 2)), "logit_1": np.zeros(2), "y": np.zeros(2)}, "one dimension each"),
         ({"pred": np.array(1.0), "truth": np.zeros(2)}, "one or two dimensions"),
-        ({"pred": np.array([{}, {}], dtype=object), "truth": np.zeros(2)}, "cannot be read"),
+        ({"pred": np.array([{}, {}], dtype=object), "truth": np.zeros(2)}, "pickled objects"),
     ],
 )
 def test_arrays_that_cannot_be_scored(tmp_path, columns, says):

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from msabench.arrays import map_npy
 from msabench.data import checks, layouts
 from msabench.data.findings import Findings
 from msabench.data.mapped import save
@@ -35,6 +36,8 @@ FORMAT = 3
 """Raised when the folder's contents change; folders of another format are made anew"""
 _MAPPED = ("audio", "vision", "text_features", "text_tokens", "context_words")
 _LOADED = ("ids", "labels", "audio_lengths", "vision_lengths")
+_KINDS = {"ids": "U", "audio_lengths": "i", "vision_lengths": "i", "text_tokens": "i", "context_words": "i"}
+"""Kind of values where they are not float32"""
 _GROUPS = {"unimodal_labels": "unimodal_", "extra": "extra_"}
 """Fields of named arrays, and what their files' names begin with"""
 _TEXTS = ("raw_text", "words", "context")
@@ -250,22 +253,37 @@ def _open(folder: Path, digest: str) -> Cached | None:
         train, valid, test = (_open_split(name, folder) for name in SPLITS)
         if {split.name: len(split) for split in (train, valid, test)} != meta["samples"]:
             return None
+        if not all(map(_fits, (train, valid, test))):
+            return None
         return Cached(
             folder=folder,
             layout=str(meta["layout"]),
             splits=(train, valid, test),
             remarks=tuple(meta["remarks"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
+def _fits(split: Split) -> bool:
+    """Whether the arrays are those of one split: a folder may have been tampered with."""
+    n = len(split)
+    arrays = dict(_arrays(split))
+    texts = [each for each in (split.raw_text, split.words, split.context) if each is not None]
+    return (
+        all(array.ndim and len(array) == n for array in arrays.values())
+        and all(len(each) == n for each in texts)
+        and arrays["audio"].ndim == arrays["vision"].ndim == 3
+        and all(array.dtype.kind == _KINDS.get(field, "f") for field, array in arrays.items())
+    )
+
+
 def _open_split(name: SplitName, folder: Path) -> Split:
-    fields: dict[str, Any] = {field: np.load(folder / f"{name}.{field}.npy") for field in _LOADED}
+    fields: dict[str, Any] = {field: np.array(map_npy(folder / f"{name}.{field}.npy")) for field in _LOADED}
     for field in _MAPPED:
         path = folder / f"{name}.{field}.npy"
         if path.exists():
-            fields[field] = np.load(path, mmap_mode="r")
+            fields[field] = map_npy(path)
     for field in _TEXTS:
         path = folder / f"{name}.{field}.json"
         if path.exists():
@@ -273,7 +291,7 @@ def _open_split(name: SplitName, folder: Path) -> Split:
             fields[field] = tuple(map(tuple, texts) if field == "words" else texts)
     for group, prefix in _GROUPS.items():
         fields[group] = {
-            path.name.removeprefix(f"{name}.{prefix}").removesuffix(".npy"): np.load(path, mmap_mode="r")
+            path.name.removeprefix(f"{name}.{prefix}").removesuffix(".npy"): map_npy(path)
             for path in sorted(folder.glob(f"{name}.{prefix}*.npy"))
         }
     return Split(name=name, **fields)

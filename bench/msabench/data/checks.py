@@ -35,6 +35,8 @@ def finite(values: Array, at: Place, *, mend: bool = False) -> Array:
     first: dict[str, tuple[int, ...]] = {}
     peak, peak_row = 0.0, 0
     for start, part in parts(values):
+        if not part.size:
+            continue
         with np.errstate(invalid="ignore"):
             high = float(np.abs(part).max())
         if np.isfinite(high):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from msabench.arrays import map_npy
 from msabench.data.types import Dataset
 from msabench.encoders.ref import EncoderRef
 from msabench.errors import DataError
@@ -53,8 +54,8 @@ def folder_of(ref: EncoderRef, dataset: Dataset, length: int) -> Path:
 def opened(path: Path, shape: tuple[int, ...]) -> Array | None:
     """A stored array, memory-mapped read-only; None if it is absent, damaged or of another shape."""
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        array = map_npy(path)
+    except DataError:
         return None
     return array if array.shape == shape else None
 

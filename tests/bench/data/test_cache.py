@@ -111,6 +111,52 @@ def test_a_damaged_cache_is_made_anew(
     np.testing.assert_array_equal(data.test.vision, content["test"]["vision"])
 
 
+@pytest.mark.parametrize(
+    ("name", "put"),
+    [
+        ("train.labels.npy", np.zeros(3)),
+        ("train.labels.npy", np.array(1.0)),
+        ("train.labels.npy", np.array(["x"] * 6)),
+        ("train.labels.npy", np.array([{}] * 6, dtype=object)),
+        ("valid.ids.npy", np.zeros(6)),
+        ("test.audio.npy", np.zeros(4, np.float32)),
+        ("test.vision_lengths.npy", np.zeros((4, 2))),
+        ("test.raw_text.json", ["one"]),
+        ("meta.json", []),
+        ("meta.json", {"format": 3, "sha256": []}),
+    ],
+)
+def test_a_cache_that_was_tampered_with_is_made_anew(
+    content: Content,
+    write: Callable[..., Path],
+    tmp_path: Path,
+    unpickled: list[Path],
+    name: str,
+    put: object,
+) -> None:
+    path = write(content)
+    folder = load("mosi", file=path, cache_root=tmp_path / "cache").cache
+    if isinstance(put, np.ndarray):
+        np.save(folder / name, put, allow_pickle=True)
+    else:
+        (folder / name).write_text(json.dumps(put))
+    data = load("mosi", file=path, cache_root=tmp_path / "cache")
+    assert len(unpickled) == 2
+    np.testing.assert_array_equal(data.train.labels, content["train"]["regression_labels"])
+
+
+def test_a_cache_whose_header_declares_too_much_is_made_anew(
+    content: Content, write: Callable[..., Path], tmp_path: Path, unpickled: list[Path]
+) -> None:
+    path = write(content)
+    folder = load("mosi", file=path, cache_root=tmp_path / "cache").cache
+    with (folder / "train.labels.npy").open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (1 << 45,)}
+        np.lib.format.write_array_header_1_0(file, header)
+    load("mosi", file=path, cache_root=tmp_path / "cache")
+    assert len(unpickled) == 2
+
+
 def test_a_file_that_is_refused_leaves_nothing_behind(
     content: Content, write: Callable[..., Path], tmp_path: Path
 ) -> None:

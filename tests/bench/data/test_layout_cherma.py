@@ -136,6 +136,12 @@ def test_faults_of_the_annotations_are_named(
     assert "dev" in caught.value.where and "row 1" in caught.value.where
 
 
+def test_features_of_no_width_are_read(folder: Path, read: Callable[[], list[Split]]):
+    for path in (folder / "audio" / "dev").glob("*.npy"):
+        np.save(path, np.zeros((4, 0), np.float32))
+    assert read()[1].audio.shape[2] == 0
+
+
 def _pickled(path: Path) -> None:
     np.save(path, np.array([[{"a": 1}]], dtype=object), allow_pickle=True)
 
@@ -149,12 +155,13 @@ def _declares_too_much(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "refused: dev_1.npy"),
-        (lambda path: path.write_bytes(b"PK\x03\x04"), "dev_1.npy is no .npy file"),
-        (_pickled, "Python objects"),
-        (_declares_too_much, "refused: dev_1.npy"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "dev_1.npy: the array is cut short"),
+        (lambda path: path.write_bytes(b"PK\x03\x04"), "dev_1.npy: the file cannot be read"),
+        (_pickled, "dev_1.npy: refused: it holds pickled objects"),
+        (_declares_too_much, "dev_1.npy: the array is cut short or damaged"),
         (lambda path: np.save(path, np.zeros((4, 7))), "dev_1.npy: has shape (4, 7), expected (frames, 5)"),
         (lambda path: np.save(path, np.zeros(5)), "dev_1.npy: has shape (5,)"),
+        (lambda path: np.save(path, np.array(3.0)), "dev_1.npy holds one value"),
         (lambda path: np.save(path, np.array([["a"] * 5])), "values of type <U1"),
         (lambda path: np.save(path, np.full((4, 5), np.nan)), "entries of NaN"),
     ],

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 
 from msabench.arrays import read_npz
 from msabench.errors import DataError, MsabenchError
+from msabench.metrics import convention_named
 from msabench.run import Failure, RunRecord, RunSpec, Status, Task, Truths
 from msabench.selection import bind, is_oracle, scored
 
@@ -189,13 +190,29 @@ class Store:
         for old in self.runs_folder.glob(f".old-{record.key}-*"):
             shutil.rmtree(old, ignore_errors=True)
 
-    def frame(self, convention: str | None = None, selection: str = "same-epoch") -> pd.DataFrame:
+    def tasks(self) -> dict[str, Task]:
+        """The task of each dataset that has a finished run."""
+        old = set(self.superseded())
+        records = (self.get(key, arrays=False) for key in self.keys("finished") if key not in old)
+        return {record.spec.dataset: record.task for record in records}
+
+    def frame(
+        self,
+        convention: str | Callable[[RunRecord], str] | None = None,
+        selection: str = "same-epoch",
+        *,
+        methods: Collection[str] | None = None,
+    ) -> pd.DataFrame:
         """Scores of every finished run that is not superseded, one line for each run and metric.
+
+        Runs on datasets whose task the convention cannot score are left out; `tasks` tells which these are.
 
         Parameters
         ----------
         convention
-            None scores each dataset under its own.
+            None scores each dataset under its own; a function says for each record which.
+        methods
+            Only runs of these; None takes all.
 
         Returns
         -------
@@ -207,13 +224,22 @@ class Store:
         if selection != "as-published":  # which depends on the method; the others are checked before any work
             bind(selection)
         old = set(self.superseded())
-        for record in (self.get(key) for key in self.keys("finished") if key not in old):
-            spec, used = record.spec, convention or record.convention
+        for key in self.keys("finished"):
+            if key in old:
+                continue
+            record = self.get(key, arrays=False)
+            used = convention(record) if callable(convention) else convention or record.convention
+            if not convention_named(used).takes(record.task):
+                continue
+            if methods is not None and record.spec.method not in methods:
+                continue
+            record = self.get(key)
+            spec = record.spec
             about = {
                 "row": spec.row, "method": spec.method, "dataset": spec.dataset, "data_kind": spec.data_kind,
                 "track": spec.track, "text_encoder": spec.text_encoder, "text_mode": spec.text_mode,
                 "seed": spec.seed, "key": record.key, "epochs": record.epochs, "convention": used,
-                "selection": selection, "oracle": is_oracle(selection, spec.method),
+                "selection": selection, "oracle": is_oracle(selection, spec.method, spec.dataset),
                 "notes": "; ".join(record.notes),
             }  # fmt: skip
             for metric, (value, epoch) in scored(record, selection, used).items():

@@ -542,6 +542,36 @@ def test_tie_says_whose_weights_are_used(build_at_real_sizes: Built, wave_batch:
     assert torch.equal(modality.extras["scores"][:, 2:] != 0, roles == lead.T)
 
 
+@torch.no_grad()
+def test_with_equal_weights_it_does_not_matter_whose_they_are(
+    build_at_real_sizes: Built, wave_batch: Waves
+) -> None:
+    torch.manual_seed(0)
+    by_role = build_at_real_sizes("cmcbep_cl", "mosi").double().eval()
+    for part in (by_role.projection, by_role.filter, by_role.classifier):
+        for tensor in part.parameters():
+            tensor.copy_(tensor[:1].expand_as(tensor))
+    by_modality = build_at_real_sizes("cmcbep_cl", "mosi", tie="modality").double().eval()
+    by_modality.load_state_dict(by_role.state_dict())
+    batch = varied(wave_batch, by_role)
+    role, modality = by_role(batch), by_modality(batch)
+    turned = {(lead.T, lead.A, lead.V), (lead.A, lead.V, lead.T)}  # not their own inverses
+    assert turned & {tuple(column) for column in role.extras["roles"].t().tolist()}
+    assert modality.prediction.tolist() == pytest.approx(role.prediction.tolist(), rel=1e-12)
+
+
+def test_dropout_acts_in_training_alone(build_at_real_sizes: Built, wave_batch: Waves) -> None:
+    for body, heads in ((0.0, 0.0), (0.3, 0.0), (0.0, 0.3)):
+        method = golden(build_at_real_sizes, "mosi", dropout=body, head_dropout=heads)
+        batch = golden_batch(wave_batch, method, 5)
+        with torch.no_grad():
+            still = [method(batch).prediction for _ in range(2)]
+            moving = [method.train()(batch).prediction for _ in range(2)]
+        assert torch.equal(*still)
+        assert torch.equal(*moving) is not bool(body or heads)
+        assert torch.equal(still[0], moving[0]) is not bool(body or heads)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

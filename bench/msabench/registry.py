@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import importlib.util
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -21,6 +22,8 @@ GROUP = "msabench.methods"
 AS_PUBLISHED = "as_published"
 """In `[hyperparameters.…]` and in brackets after a method's name"""
 UNIMODAL_LABELS = "unimodal_labels"
+RECONSTRUCTION = "Reconstruction: no public code of the model exists."
+"""What is said wherever a method is shown that was built from its description alone"""
 NEEDS = (UNIMODAL_LABELS,)
 """What a method may ask of a dataset beside its modalities"""
 
@@ -265,3 +268,16 @@ def installed() -> Registry:
 
 
 METHODS = installed()
+
+
+def reconstructions(rows: Iterable[str]) -> list[str]:
+    """Methods of these rows (`setgf`, `setgf[toma=false]`) that are reconstructions, each once.
+
+    A method that is not installed, or whose card cannot be read, is left out: nothing is known of it.
+    """
+    found = []
+    for name in dict.fromkeys(row.partition("[")[0] for row in rows):
+        with contextlib.suppress(SpecError):
+            if METHODS.card(name).reconstruction:
+                found.append(name)
+    return found

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from msabench.metrics import score_epochs
+from msabench.registry import RECONSTRUCTION, reconstructions
 from msabench.run import RunRecord
 from msabench.selection import scored
 
@@ -82,6 +83,9 @@ def _tags(record: RunRecord) -> dict[str, str]:
         "convention": record.convention,
     }
     remarks = list(record.notes)
+    if reconstructions([spec.row]):
+        tags["code"] = "reconstruction"
+        remarks.insert(0, RECONSTRUCTION)
     if spec.data_kind == "twin":
         remarks.insert(0, "Trained on generated data (a twin), not on the dataset itself.")
     if record.failure:

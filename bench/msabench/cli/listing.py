@@ -76,6 +76,7 @@ def _methods(pattern: str, data_root: Path) -> Table:
     from msabench.registry import METHODS
 
     table = _table("Methods", "name", "title", "published", "task", "text encoder", "code")
+    table.columns[-1].no_wrap = True
     for name in METHODS.match(pattern):
         try:
             card = METHODS.card(name)
@@ -88,7 +89,7 @@ def _methods(pattern: str, data_root: Path) -> Table:
             escape(str(card.citation.get("venue", ""))),
             ", ".join(card.tasks),
             card.text,
-            "[yellow]reconstructed[/]" if card.reconstruction else "public",
+            "[yellow]reconstruction[/]" if card.reconstruction else "public",
         )
     return table
 

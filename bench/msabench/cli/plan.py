@@ -54,6 +54,7 @@ def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) ->
 
     from msabench.estimate import Estimator, duration
     from msabench.records import Store
+    from msabench.registry import RECONSTRUCTION, reconstructions
 
     console = Console(emoji=False)
     estimator = Estimator(results_root)
@@ -94,6 +95,8 @@ def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) ->
             duration(seconds),
         )
     console.print(table)
+    for method in reconstructions(run.row for run in plan.runs):
+        console.print(f"{method}: {RECONSTRUCTION}")
     for skip in plan.skipped:
         console.print(f"left out: {escape(skip.method)} on {skip.dataset}: {escape(skip.reason)}")
     for note in plan.notes:

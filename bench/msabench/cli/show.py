@@ -96,9 +96,11 @@ def _plain(value: object) -> str:
 
 
 def _print_method(console: Console, card: MethodCard, only: str | None) -> None:
+    from msabench.registry import RECONSTRUCTION
+
     heading(console, f"{card.title} ({card.name}, version {card.version})")
     if card.reconstruction:
-        console.print("[yellow]Reconstructed from its description: no public code of the model exists.[/]")
+        console.print(f"[yellow]{RECONSTRUCTION}[/]")
     facts(
         console,
         {

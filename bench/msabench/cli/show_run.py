@@ -44,12 +44,15 @@ def find_runs(results_root: Path, beginning: str = "") -> dict[str, list[Path]]:
 def print_run(console: Console, study: Path, key: str) -> None:
     """Spec, outcome, environment, epochs and scores of one run."""
     from msabench.records import Store
+    from msabench.registry import RECONSTRUCTION, reconstructions
 
     record = Store(study).get(key)
     spec = record.spec
     heading(console, f"{spec.row} on {spec.dataset}, seed {spec.seed}: run {key} of study {study.name}")
     if spec.data_kind == "twin":
         console.print("[yellow]Trained on generated data (a twin), not on the dataset itself.[/]")
+    if reconstructions([spec.row]):
+        console.print(f"[yellow]{RECONSTRUCTION}[/]")
     _print_spec(console, record)
     if record.failure:
         heading(console, f"Failed: {record.failure.cause}")

@@ -41,6 +41,7 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     from msabench.engines.job import progress
     from msabench.estimate import duration
     from msabench.records import Store
+    from msabench.registry import RECONSTRUCTION, reconstructions
 
     store = Store(folder)
     runs = store.planned()
@@ -57,6 +58,8 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
         missing = len(keys) - sum(counts) - active
         table.add_row(escape(row), dataset, *map(str, (*counts, active, missing)))
     console.print(table)
+    for method in reconstructions(run["row"] for run in runs.values()):
+        console.print(f"{method}: {RECONSTRUCTION}")
     for run in training.values():
         left = (run.epochs - run.epoch) * run.seconds_per_epoch
         console.print(

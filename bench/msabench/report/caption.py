@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msabench import __version__
 from msabench.metrics import CONVENTIONS
+from msabench.registry import RECONSTRUCTION
 from msabench.report.blocks import RowTitle
 from msabench.report.table import FEWER, RECONSTRUCTED, TWIN, UNDEFINED, Block, Coverage, Group, Note
 from msabench.run import Budget
@@ -64,7 +65,7 @@ def row_notes(
         row: (RECONSTRUCTED,) for row, t in titles.items() if t.reconstruction
     }
     if marks:
-        notes.append(Note(mark=RECONSTRUCTED, text="Reconstructed from the paper: no public model code."))
+        notes.append(Note(mark=RECONSTRUCTED, text=RECONSTRUCTION))
     said: dict[str, dict[str, None]] = {}
     for row, text in frame[["row", "notes"]].drop_duplicates().sort_values("row").itertuples(index=False):
         if text:

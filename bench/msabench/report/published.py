@@ -10,7 +10,7 @@ from msabench import __version__
 from msabench.errors import SpecError
 from msabench.metrics import Convention, convention_named
 from msabench.records import Store
-from msabench.registry import METHODS, PublishedFigure
+from msabench.registry import METHODS, RECONSTRUCTION, PublishedFigure
 from msabench.report import caption
 from msabench.report.blocks import titles_of
 from msabench.report.comparison import failed_runs, failure_lines
@@ -257,7 +257,7 @@ def _caption(blocks: Sequence[PublishedBlock], budget: Budget) -> str:
 def _notes(blocks: Sequence[PublishedBlock]) -> list[Note]:
     notes = []
     if any(block.reconstruction for block in blocks):
-        notes.append(Note(mark=RECONSTRUCTED, text="Reconstructed from the paper: no public model code."))
+        notes.append(Note(mark=RECONSTRUCTED, text=RECONSTRUCTION))
     if any(block.runs.failed for block in blocks):
         notes.append(Note(mark=FEWER, text="Failed runs are in no mean."))
     return notes

@@ -14,7 +14,7 @@ from msabench.cli import app
 from msabench.cli.show_run import find_runs
 from msabench.errors import SpecError
 from msabench.records import Store
-from msabench.registry import METHODS
+from msabench.registry import METHODS, RECONSTRUCTION
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
 from msabench.selection import scored
 
@@ -75,7 +75,7 @@ def test_every_method(name: str) -> None:
         assert f"{count:,}" in text
     if card.published:
         assert "not measured here" in text
-    assert ("Reconstructed" in text) == card.reconstruction
+    assert (RECONSTRUCTION in text) == card.reconstruction
 
 
 def test_one_dataset_of_a_method() -> None:

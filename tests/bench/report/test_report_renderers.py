@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from rich.console import Console
 
-from msabench.registry import METHODS, MethodCard
+from msabench.registry import METHODS, RECONSTRUCTION, MethodCard
 from msabench.report import render_csv, render_latex, render_markdown
 from msabench.report.comparison import assemble
 from msabench.report.latex import escape
@@ -166,7 +166,7 @@ def test_reconstructed_methods_are_marked_wherever_they_are_shown(
     assert {line.row: line.marks for line in table.blocks[0].lines} == {"tfn": ("‡",), "lf_dnn": ()}
     assert "TFN (‡)" in _terminal(table) and "TFN <sup>‡</sup>" in render_markdown.render(table)
     latex = render_latex.render(table)
-    assert r"TFN$^{\ddagger}$" in latex and "no public model code" in latex
+    assert r"TFN$^{\ddagger}$" in latex and RECONSTRUCTION in latex
     lines = csv.DictReader(io.StringIO(render_csv.render(table)))
     assert {line["row"]: line["reconstruction"] for line in lines} == {"tfn": "True", "lf_dnn": "False"}
 

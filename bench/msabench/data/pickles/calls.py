@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from msabench.data.pickles.arrays import Dtype, Function, Shell
 from msabench.data.pickles.limits import Damaged, Refused, Truncated
-from msabench.data.pickles.machine import U1, U8, Instructions, Machine
+from msabench.data.pickles.machine import U8, Instructions, Machine
 
 CALLS = Instructions()
 on = CALLS.on
@@ -97,7 +97,7 @@ def _outside(m: Machine) -> None:
 
 @on("\x80")
 def _protocol(m: Machine) -> None:
-    version = m.number(U1)
+    version = m.byte()
     if version not in _PROTOCOLS:
         raise Damaged(f"protocol {version} is unknown")
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from msabench.data.pickles.limits import Damaged, Refused, check_key
-from msabench.data.pickles.machine import U1, U4, Instructions, Machine
+from msabench.data.pickles.machine import U4, Instructions, Machine
 
 CONTAINERS = Instructions()
 on = CONTAINERS.on
@@ -150,9 +150,9 @@ def _memoize(m: Machine) -> None:
     m.remember(m.remembered)
 
 
-on("q")(lambda m: m.remember(m.number(U1)))
+on("q")(lambda m: m.remember(m.byte()))
 on("r")(lambda m: m.remember(m.number(U4)))
 on("p")(lambda m: m.remember(m.decimal()))
-on("h")(lambda m: m.recall(m.number(U1)))
+on("h")(lambda m: m.recall(m.byte()))
 on("j")(lambda m: m.recall(m.number(U4)))
 on("g")(lambda m: m.recall(m.decimal()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from msabench.data.pickles.arrays import Function, Shell
 from msabench.data.pickles.limits import Damaged, Refused
-from msabench.data.pickles.machine import F8, I4, U1, U2, U4, U8, Instructions, Machine
+from msabench.data.pickles.machine import F8, I4, U2, U4, U8, Instructions, Machine
 from msabench.data.pickles.stored import Stored, Utf8
 
 LITERALS = Instructions()
@@ -19,6 +19,12 @@ _ARRAY = 1 << 10
 _ANY = 1 << 20
 """Bytes from which on every string is; no transcript is as long"""
 _TEXT = 64
+Number = Callable[[Machine], Any]
+"""Takes a number from the file"""
+
+
+def _numbers(form: struct.Struct) -> Number:
+    return lambda m: m.number(form)
 
 
 def _constant(code: str, value: object) -> None:
@@ -29,16 +35,17 @@ for _code, _value in {"N": None, "\x88": True, "\x89": False, ")": ()}.items():
     _constant(_code, _value)
 
 
-def _binary_number(code: str, form: struct.Struct) -> None:
+def _binary_number(code: str, read: Number) -> None:
     def push(m: Machine) -> None:
         m.charge(32)
-        m.stack.append(m.number(form))
+        m.stack.append(read(m))
 
     on(code)(push)
 
 
-for _code, _form in {"K": U1, "M": U2, "J": I4, "G": F8}.items():
-    _binary_number(_code, _form)
+_binary_number("K", Machine.byte)
+for _code, _form in {"M": U2, "J": I4, "G": F8}.items():
+    _binary_number(_code, _numbers(_form))
 
 
 @on("I")
@@ -67,7 +74,7 @@ def _float(m: Machine) -> None:
 @on("\x8a", "\x8b")
 def _long_bytes(m: Machine) -> None:
     short_form = m.data[m.at - 1] == 0x8A
-    count = m.number(U1 if short_form else I4)
+    count = m.byte() if short_form else m.number(I4)
     if not 0 <= count < 256:
         raise Refused(f"a whole number of {count} bytes")
     m.charge(32 + count)
@@ -98,9 +105,9 @@ def _stays(m: Machine, count: int) -> bool:
     )
 
 
-def _counted_text(code: str, form: struct.Struct) -> None:
+def _counted_text(code: str, read: Number) -> None:
     def push(m: Machine) -> None:
-        count = m.number(form)
+        count = read(m)
         if _stays(m, count):
             m.stack.append(Utf8(m.data, m.skip(count), count))
             return
@@ -110,13 +117,14 @@ def _counted_text(code: str, form: struct.Struct) -> None:
     on(code)(push)
 
 
-for _code, _form in {"\x8c": U1, "X": U4, "\x8d": U8}.items():
-    _counted_text(_code, _form)
+_counted_text("\x8c", Machine.byte)
+_counted_text("X", _numbers(U4))
+_counted_text("\x8d", _numbers(U8))
 
 
-def _counted_bytes(code: str, form: struct.Struct, kind: Callable[[bytes], Any]) -> None:
+def _counted_bytes(code: str, read: Number, kind: Callable[[bytes], Any]) -> None:
     def push(m: Machine) -> None:
-        count = m.number(form)
+        count = read(m)
         if _stays(m, count):
             m.stack.append(Stored(m.data, m.skip(count), count))
             return
@@ -133,12 +141,12 @@ def _latin1(raw: bytes) -> str:
     return raw.decode("latin1")
 
 
-_counted_bytes("C", U1, bytes)
-_counted_bytes("B", U4, bytes)
-_counted_bytes("\x8e", U8, bytes)
-_counted_bytes("\x96", U8, bytearray)
-_counted_bytes("U", U1, _latin1)
-_counted_bytes("T", I4, _latin1)
+_counted_bytes("C", Machine.byte, bytes)
+_counted_bytes("B", _numbers(U4), bytes)
+_counted_bytes("\x8e", _numbers(U8), bytes)
+_counted_bytes("\x96", _numbers(U8), bytearray)
+_counted_bytes("U", Machine.byte, _latin1)
+_counted_bytes("T", _numbers(I4), _latin1)
 
 
 @on("V")

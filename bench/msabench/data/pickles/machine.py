@@ -14,7 +14,7 @@ from msabench.data.pickles.stored import Scratch
 
 _ENTRY = 100
 _STOP = ord(".")
-U1, U2, U4, U8 = (struct.Struct(form) for form in ("<B", "<H", "<I", "<Q"))
+U2, U4, U8 = (struct.Struct(form) for form in ("<H", "<I", "<Q"))
 I4, F8 = struct.Struct("<i"), struct.Struct(">d")
 _LET_GO = 1 << 25
 """Bytes of the file after which the memory that they fill is handed back"""
@@ -91,7 +91,18 @@ class Machine:
 
     def number(self, form: struct.Struct) -> Any:
         """The next number of the file."""
-        return form.unpack(self.take(form.size))[0]
+        start = self.at
+        self.at += form.size
+        if self.at > self.size:
+            raise Truncated
+        return form.unpack_from(self.data, start)[0]
+
+    def byte(self) -> int:
+        """The next byte of the file."""
+        if self.at >= self.size:
+            raise Truncated
+        self.at += 1
+        return self.data[self.at - 1]
 
     def line(self) -> bytes:
         """The file up to the end of the line."""
@@ -139,7 +150,10 @@ class Machine:
             raise Damaged(f"a negative place in the memo ({index})")
         self.charge(_ENTRY)
         value, memo = self.stack[-1], self.memo
-        if index < len(memo):
+        if index == len(memo):
+            memo.append(value)
+            self.remembered += 1
+        elif index < len(memo):
             self.remembered += memo[index] is _NOTHING
             memo[index] = value
         elif index <= len(memo) + _GAP:

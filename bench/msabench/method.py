@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "Step",
     "build",
+    "settings",
 ]
 
 
@@ -283,8 +284,18 @@ def build(name: str, sizes: InputSizes, hyperparameters: Mapping[str, Any]) -> M
             f"{name} is defined for {' and '.join(method.tasks)}, but the task is {sizes.task.kind}",
             fix="leave this method out for this dataset",
         )
+    return method(sizes=sizes, hp=settings(name, hyperparameters))
+
+
+def settings(name: str, hyperparameters: Mapping[str, Any]) -> Hyperparameters:
+    """A registered method's hyperparameters as its own dataclass, which refuses contradictions.
+
+    Raises
+    ------
+    SpecError
+        If the method is unknown, or a hyperparameter is missing, unknown or out of range.
+    """
     try:
-        hp = method.hyperparameters(**hyperparameters)
+        return METHODS[name].hyperparameters(**hyperparameters)
     except (TypeError, ValueError) as error:
         raise SpecError(f"{name}: {error}", fix=f"msabench show {name} lists the hyperparameters") from error
-    return method(sizes=sizes, hp=hp)

@@ -11,6 +11,7 @@ from msabench.cli import options as o
 
 if TYPE_CHECKING:
     from msabench.execute import Outcome
+    from msabench.study import Plan
 
 HEADLINES = ["same-epoch", "best-epoch"]
 """What a study ends with: the honest reading, and beside it the one that the test set chose"""
@@ -74,6 +75,7 @@ def run(
     if dry_run:
         print_plan(plan, results_root, retry_failed=retry == "failed")
         return
+    _refuse_contradictions(plan)
     from msabench.cli.progress import Screen
     from msabench.execute import Machine, default_workers, execute, gpu_count
 
@@ -95,6 +97,16 @@ def run(
             screen.interrupted(results_root / spec.folder)
             raise typer.Exit(130) from None
     _conclude(outcome, convention, selection, results_root, tracking_uri, tracking)
+
+
+def _refuse_contradictions(plan: Plan) -> None:
+    """What a method's own dataclass refuses of the brackets is said now, not once for each run."""
+    variants = {(run.row, run.dataset): run for run in plan.runs if run.variant}
+    if variants:
+        from msabench.method import settings
+
+        for run in variants.values():
+            settings(run.method, run.hyperparameters)
 
 
 def _conclude(

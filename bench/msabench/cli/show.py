@@ -108,58 +108,106 @@ def _print_method(console: Console, card: MethodCard, only: str | None) -> None:
             **{f"reference {name}": value for name, value in card.reference.items()},
             "task": ", ".join(card.tasks),
             "text encoder": card.text,
-            "selection as published": card.as_published,
+            "selection as published": "; ".join(
+                [card.as_published, *(f"{rule} on {name}" for name, rule in card.selections.items())]
+            ),
+            "convention as published": ", ".join(f"{name} on {of}" for of, name in card.conventions.items()),
+            "needs": ", ".join(card.needs).replace("_", " "),
         },
     )
+    _print_published(console, card, only)
     _print_hyperparameters(console, card, only)
     if card.parameters:
         heading(console, "Parameters (trainable, without the text encoder)")
         facts(
             console, {name: f"{count:,}" for name, count in card.parameters.items() if only in (None, name)}
         )
-    _print_published(console, card, only)
     if card.deviations:
-        heading(console, "Deviations from the reference")
-        facts(
-            console,
-            {
-                each.id: each.text + (f" Switch: {each.switch}." if each.switch else "")
-                for each in card.deviations
-            },
+        heading(
+            console, "Where the public code departs from what is published, and ours from the public code"
         )
+        facts(console, {each.id: each.text + _switch(card, each.switch, only) for each in card.deviations})
 
 
 def _print_published(console: Console, card: MethodCard, only: str | None) -> None:
-    lines: dict[tuple[str, str], list[str]] = {}
+    numbers: dict[str, int] = {}
+    lines: dict[tuple[str, str, str], list[str]] = {}
     for figure in card.published:
-        if only in (None, figure.dataset):
+        if only in (None, figure.dataset.partition(":")[0]):
             digits = f"{figure.value:.4g}" if figure.value < 10 else f"{figure.value:.2f}"
-            lines.setdefault((figure.dataset, figure.source), []).append(f"{figure.metric} {digits}")
+            of = ", ".join(f"{name} = {_text(value)}" for name, value in figure.settings.items())
+            remarks = (
+                figure.source,
+                figure.note,
+                f"withdrawn: {figure.withdrawn}" if figure.withdrawn else "",
+                f"not comparable: {figure.not_comparable}" if figure.not_comparable else "",
+            )
+            number = numbers.setdefault("; ".join(filter(None, remarks)), len(numbers) + 1)
+            line = (figure.dataset, of or "the method", f"[{number}]")
+            lines.setdefault(line, []).append(f"{figure.metric} {digits}")
     if not lines:
+        heading(console, "Published figures: not found")
         return
     heading(console, "Published elsewhere, not measured here (accuracies and F1 in percent)")
-    table = grid("dataset", "published figures", "source")
+    table = grid("dataset", "of", "source", "published figures")
     for column in table.columns:
         column.justify = "left"
-    for (dataset, source), figures in lines.items():
-        table.add_row(dataset, ", ".join(figures), _plain(source))
+    for key, figures in lines.items():
+        table.add_row(*map(_plain, key), ", ".join(figures))
     console.print(table)
+    facts(console, {f"[{number}]": source for source, number in numbers.items()})
 
 
 def _print_hyperparameters(console: Console, card: MethodCard, only: str | None) -> None:
-    own = [name for name, values in card.hyperparameters.items() if name != "default" and values]
-    columns = {only: card.values(only)} if only else {name: card.values(name) for name in ("default", *own)}
-    heading(console, "Hyperparameters as published")
-    table = grid("", *columns, "search")
-    for name, value in card.values("default").items():
-        cells = [_value(values[name], differs=values[name] != value) for values in columns.values()]
-        table.add_row(name, *cells, _range(card.search.get(name)))
+    from msabench.registry import AS_PUBLISHED
+
+    base = card.values(only or "default")
+    heading(console, f"Hyperparameters for {only}" if only else "Hyperparameters")
+    table = grid("", only or "default", "search")
+    table.columns[0].no_wrap = True
     table.columns[-1].justify = "left"
+    for name, value in base.items():
+        differs = value != card.values("default")[name]
+        table.add_row(name, _value(value, differs=differs), _range(card.search.get(name)))
     console.print(table)
+    others = {} if only else {name: card.values(name) for name in card.hyperparameters}
+    changes = {
+        name: ", ".join(f"{key} = {_text(value)}" for key, value in values.items() if value != base[key])
+        for name, values in others.items()
+        if name not in ("default", AS_PUBLISHED)
+    }
+    if any(changes.values()):
+        console.print("Other values:")
+        facts(console, changes)
+    if overlay := card.hyperparameters.get(AS_PUBLISHED):
+        heading(console, f"As published: {card.name}[{AS_PUBLISHED}=true]")
+        facts(
+            console,
+            {name: f"{_text(value)} instead of {_text(base[name])}" for name, value in overlay.items()},
+        )
+
+
+def _switch(card: MethodCard, name: str, only: str | None) -> str:
+    """What a switch stands at, and what it was published with."""
+    from msabench.registry import AS_PUBLISHED
+
+    values = card.values(only or "default")
+    if name not in values:
+        return ""
+    published = card.hyperparameters.get(AS_PUBLISHED, {}).get(name, values[name])
+    also = f", as published {_text(published)}" if published != values[name] else ""
+    return f" Switch: {name}, default {_text(values[name])}{also}."
+
+
+def _text(value: Any) -> str:
+    """As brackets take it: `false`, `0.0001`, `[1, 5]`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _value(value: Any, *, differs: bool) -> str:
-    text = _plain(f"{value:g}" if isinstance(value, float) else value)
+    text = _plain(_text(value))
     return f"[bold]{text}[/]" if differs else text
 
 

@@ -73,9 +73,19 @@ def test_every_method(name: str) -> None:
         assert expected in text
     for count in card.parameters.values():
         assert f"{count:,}" in text
-    if card.published:
-        assert "not measured here" in text
+    assert ("not measured here" in text) is bool(card.published)
+    assert ("Published figures: not found" in text) is not bool(card.published)
     assert (RECONSTRUCTION in text) == card.reconstruction
+
+
+def test_what_was_published_what_the_code_does_and_where_ours_departs() -> None:
+    text = " ".join(show("almt").split())
+    assert "[1] ALMT paper, Table 1" in text and "mosi the method [1] has0_acc2 84.55" in text
+    assert "use_audio = false" in text and "not comparable: the code of that time weighted F1" in text
+    assert "Switch: fusion_readout, default cls." in text
+    assert "Switch: frame_window, default 0, as published 50." in text
+    assert "As published: almt[as_published=true] frame_window 50 instead of 0" in text
+    assert "Other values: mosei fusion_depth = 4" in text
 
 
 def test_one_dataset_of_a_method() -> None:

@@ -19,6 +19,7 @@ from msabench.engines.job import Job, RunProgress, forget, progress
 from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
+from msabench.search.trials import store_of, write_ledgers
 from msabench.study import Plan, freeze
 from msabench.tracking import BackgroundTracker
 
@@ -32,8 +33,8 @@ class Observer(Protocol):
     def prepared(self, done: int, total: int) -> None:
         """How far a long preparation is."""
 
-    def started(self, total: int, recorded: int) -> None:
-        """Training begins: so many runs in the plan, so many of them recorded before."""
+    def started(self, total: int, recorded: int, what: str) -> None:
+        """Training begins: so many runs (or trials of a search), so many of them recorded before."""
 
     def running(self, runs: Sequence[RunProgress]) -> None:
         """How far the unfinished runs are; several times a second."""
@@ -98,17 +99,14 @@ def execute(
     folder.mkdir(parents=True, exist_ok=True)
     with _only_driver(folder):
         freeze(plan, folder)
-        store = Store(folder)
-        for key, why in store.damaged().items():
-            observer.warn(
-                f"record {key} is damaged ({why}); set aside as {store.set_aside(key).name}, run again"
-            )
+        store = _sound(Store(folder), observer)
+        plan = _searched(plan, folder, machine, observer, retry_failed=retry_failed)
         todo = plan.missing(store, retry_failed)
         outcome = Outcome(folder=folder, recorded_before=len(plan.runs) - len(todo))
         with _mirror(folder, results_root, machine, observer, store, plan) as record_written:
             if todo:
                 datasets = _prepare(plan, todo, machine, observer)
-                observer.started(len(plan.runs), outcome.recorded_before)
+                observer.started(len(plan.runs), outcome.recorded_before, "runs")
                 for record in _train(plan, todo, datasets, folder, machine, observer):
                     record_written(record)
                     observer.ended(record)
@@ -117,6 +115,51 @@ def execute(
                     else:
                         outcome.failed.append(record)
     return outcome
+
+
+def _sound(store: Store, observer: Observer) -> Store:
+    """The store, its damaged records set aside so that their runs are made again."""
+    for key, why in store.damaged().items():
+        observer.warn(f"record {key} is damaged ({why}); set aside as {store.set_aside(key).name}, run again")
+    return store
+
+
+def _searched(plan: Plan, folder: Path, machine: Machine, observer: Observer, *, retry_failed: bool) -> Plan:
+    """The plan with the runs of the chosen settings, once every search has spent its trials."""
+    if not plan.searches:
+        return plan
+    from msabench.search import optuna_journal
+
+    store = _sound(store_of(folder), observer)
+    again = frozenset(store.keys("failed")) if retry_failed else frozenset()
+    planned = sum(search.spec.trials for search in plan.searches)
+    asked: set[str] = set()
+
+    def more() -> list[RunSpec]:
+        known = [run for search in plan.searches for run in search.missing(store, again)]
+        fresh = {run.key: run for run in known if run.key not in asked}
+        asked.update(fresh)
+        return list(fresh.values())
+
+    if todo := more():
+        datasets = _prepare(plan, todo, machine, observer)
+        done = sum(len(search.trials(store)) for search in plan.searches)
+        observer.started(planned, done, "trials")
+        # what tpe tries next is known when its last trial has ended
+        for record in _train(plan, todo, datasets, store.path, machine, observer, more):
+            observer.ended(record)
+    optuna_journal.write(store.path, [(search, search.trials(store)) for search in plan.searches])
+    chosen, ledgers = {}, []
+    for search in plan.searches:
+        try:
+            chosen[search.name] = search.chosen(store)
+            ledgers.append(search.ledger(store))
+        except SpecError as error:
+            observer.warn(f"{search.name} is left out of the track 'tuned': {error.what}")
+    write_ledgers(folder, ledgers)
+    tuned = plan.with_tuned(chosen)
+    freeze(tuned, folder)
+    return tuned
 
 
 def _prepare(plan: Plan, todo: Sequence[RunSpec], machine: Machine, observer: Observer) -> dict[str, Dataset]:
@@ -154,22 +197,28 @@ def _train(
     folder: Path,
     machine: Machine,
     observer: Observer,
+    more: Callable[[], Sequence[RunSpec]] = tuple,
 ) -> Iterator[RunRecord]:
     store = Store(folder)
+
+    def jobs(runs: Sequence[RunSpec]) -> list[Job]:
+        return [
+            Job(
+                spec=run,
+                source=plan.sources[run.dataset],
+                encoder=plan.encoders[run.dataset],
+                study=folder,
+                checkpoint_seconds=machine.checkpoint_seconds,
+            )
+            for run in runs
+        ]
+
     # the long runs first, so that the last one does not keep the other workers waiting
     ordered = sorted(todo, key=lambda run: run.text_mode != "finetuned")
-    jobs = [
-        Job(
-            spec=run,
-            source=plan.sources[run.dataset],
-            encoder=plan.encoders[run.dataset],
-            study=folder,
-            checkpoint_seconds=machine.checkpoint_seconds,
-        )
-        for run in ordered
-    ]
     slots = local.devices(machine.workers, machine.gpus)
-    for ended in local.run(jobs, slots, poll=lambda: observer.running(progress(folder))):
+    for ended in local.run(
+        jobs(ordered), slots, poll=lambda: observer.running(progress(folder)), more=lambda: jobs(more())
+    ):
         if ended.status is None:
             _record_death(store, ended, datasets)
         yield store.get(ended.job.key)

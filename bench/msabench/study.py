@@ -19,7 +19,8 @@ from msabench.encoders import EncoderRef
 from msabench.errors import SpecError, unknown
 from msabench.records import Store
 from msabench.registry import METHODS, UNIMODAL_LABELS, MethodCard
-from msabench.run import Budget, RunSpec
+from msabench.run import Budget, RunSpec, Track
+from msabench.search import Search, SearchSpec, Trial, space_of
 from msabench.variants import canonical, parse_row
 
 FIRST_SEED = 1111
@@ -37,6 +38,10 @@ class StudySpec:
     seeds: tuple[int, ...]
     text_encoder: str = "bert"
     budget: Budget = field(default_factory=Budget)
+    tracks: tuple[Track, ...] = ("paper",)
+    """`paper`: every method at its published hyperparameters; `tuned`: each at the best of its search"""
+    search: SearchSpec | None = None
+    """What each search of the track `tuned` may spend"""
     twin: bool = False
     """Run on generated data of the datasets' sizes and shapes"""
     scale: float = 1.0
@@ -54,6 +59,7 @@ class StudySpec:
             if len(set(values)) != len(values):
                 twice = sorted({str(v) for v in values if values.count(v) > 1})
                 raise SpecError(f"{what} named twice in one study: {', '.join(twice)}")
+        self._check_search()
         if not 0 < self.scale <= 1:
             raise SpecError(f"`0 < scale <= 1` must hold, but got scale={self.scale}")
         if self.scale != 1 and not self.twin:
@@ -65,10 +71,25 @@ class StudySpec:
         if self.name and not re.fullmatch(r"[\w.+-]+", self.name):
             raise SpecError(f"study name {self.name!r} is no folder name: use letters, digits, . _ + -")
 
+    def _check_search(self) -> None:
+        for track in self.tracks:
+            if track not in ("paper", "tuned"):
+                raise SpecError(f"track '{track}' is not known", fix="choose paper, tuned, or both")
+        if ("tuned" in self.tracks) != (self.search is not None):
+            raise SpecError("the track 'tuned' and a number of trials go together", fix="add --trials 20")
+        if self.search and self.search.seed in self.seeds:
+            raise SpecError(
+                f"seed {self.search.seed} is the search's own: what it chose cannot be reported on it",
+                fix="leave it out of --seeds",
+            )
+
     @property
     def conditions(self) -> dict[str, Any]:
-        """What must be equal for every run of a study; methods, datasets and seeds may be added later."""
-        kept = ("text_encoder", "budget", "twin", "scale")
+        """What must be equal for every run of a study; methods, datasets and seeds may be added later.
+
+        A search may be added to a study that has none, and its runs stand beside those of the track `paper`.
+        """
+        kept = ("text_encoder", "budget", "twin", "scale", *(["search"] if self.search else []))
         return {name: value for name, value in asdict(self).items() if name in kept}
 
     @property
@@ -84,6 +105,8 @@ class StudySpec:
         """The text of `study.toml`; what is left to each method (None) is left out."""
         plain = {**asdict(self), "name": self.folder}
         plain["budget"] = {name: value for name, value in plain["budget"].items() if value is not None}
+        if plain["search"] is None:
+            del plain["search"]
         return tomli_w.dumps(json.loads(json.dumps(plain)))
 
     @classmethod
@@ -102,7 +125,10 @@ class StudySpec:
         made = dict(values)
         try:
             made["budget"] = Budget(**made.get("budget", {}))
-            for name in ("methods", "datasets", "seeds"):
+            if "search" in made:
+                made["search"] = SearchSpec(**made["search"])
+                made.setdefault("tracks", ("tuned",))
+            for name in ("methods", "datasets", "seeds", *(["tracks"] if "tracks" in made else [])):
                 made[name] = tuple(made[name])
             return cls(**made)
         except KeyError as error:
@@ -143,6 +169,7 @@ class Plan:
 
     study: StudySpec
     runs: tuple[RunSpec, ...]
+    """Those of the track `tuned` are known when their search has chosen: see `with_tuned`"""
     sources: Mapping[str, DataSource]
     """Dataset to feature file"""
     encoders: Mapping[str, EncoderRef]
@@ -150,6 +177,18 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     """What to know of rows that run"""
+    searches: tuple[Search, ...] = ()
+    """One for each row and dataset of the track `tuned`"""
+
+    def with_tuned(self, chosen: Mapping[str, Trial]) -> Plan:
+        """The plan with the runs of the settings that the searches, by name, have chosen."""
+        tuned = [
+            replace(search.run(chosen[search.name].values), track="tuned", seed=seed)
+            for search in self.searches
+            if search.name in chosen
+            for seed in self.study.seeds
+        ]
+        return replace(self, runs=(*self.runs, *tuned))
 
     def missing(self, store: Store, retry_failed: bool = False) -> list[RunSpec]:
         """Runs without a record; with `retry_failed`, also those whose record is a failure."""
@@ -171,6 +210,8 @@ def freeze(plan: Plan, folder: Path) -> None:
     if path.exists():
         old = read_study(path)
         for name, value in old.conditions.items():
+            if name not in study.conditions:  # a search that this command does not speak of
+                continue
             if study.conditions[name] != value:
                 raise SpecError(
                     f"the study '{folder.name}' has {name} = {value}, but this command has "
@@ -183,13 +224,17 @@ def freeze(plan: Plan, folder: Path) -> None:
             methods=tuple(dict.fromkeys((*old.methods, *study.methods))),
             datasets=tuple(dict.fromkeys((*old.datasets, *study.datasets))),
             seeds=tuple(dict.fromkeys((*old.seeds, *study.seeds))),
+            tracks=tuple(dict.fromkeys((*old.tracks, *study.tracks))),
+            search=study.search or old.search,
         )
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, study.to_toml())
-    lines = {run.key: {"row": run.row, "dataset": run.dataset, "seed": run.seed} for run in plan.runs}
+    names = ("row", "dataset", "seed", "track")
+    lines = {run.key: {name: getattr(run, name) for name in names} for run in plan.runs}
     replaced = [*lines.values()]
     # a new version of a method or of a feature file takes the place of the old one's runs
-    kept = {key: line for key, line in Store(folder).planned().items() if line not in replaced}
+    before = {key: {"track": "paper", **line} for key, line in Store(folder).planned().items()}
+    kept = {key: line for key, line in before.items() if line not in replaced}
     _write(folder / "plan.json", json.dumps({**kept, **lines}, indent=1))
 
 
@@ -226,6 +271,7 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
     runs: list[RunSpec] = []
     skipped: list[Skipped] = []
     notes: list[str] = []
+    searches: list[Search] = []
     for dataset, found in sources.items():
         same = _same_settings(study.methods, dataset)
         for row in study.methods:
@@ -239,7 +285,17 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
                 continue
             if same[row] != row:
                 notes.append(f"{row} is {same[row]} on {dataset}: the card has these values already")
-            runs += [_run(study, card, overrides, found, refs[dataset], seed) for seed in study.seeds]
+            if "paper" in study.tracks:
+                runs += [_run(study, card, overrides, found, refs[dataset], seed) for seed in study.seeds]
+            if study.search:
+                template = _run(study, card, overrides, found, refs[dataset], study.search.seed)
+                searches.append(
+                    Search(
+                        template=replace(template, track="trial"),
+                        space=space_of(card, found.name, overrides),
+                        spec=study.search,
+                    )
+                )
     return Plan(
         study=study,
         runs=tuple(runs),
@@ -247,6 +303,7 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
         encoders=refs,
         skipped=tuple(skipped),
         notes=tuple(notes),
+        searches=tuple(searches),
     )
 
 

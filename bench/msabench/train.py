@@ -82,13 +82,13 @@ def train(
     except Exception as error:  # a method may raise anything, and that is this run's result
         log = trainer.log if trainer else Log()
         return replace(record, **_kept(log), failure=describe(error), peak_memory_mib=meter.peak_mib())
-    log = trainer.log
+    log, valid = trainer.log, _stack(trainer.log.valid)
     return replace(
         record,
         **_kept(log),
         status="finished",
-        valid_predictions=_stack(log.valid),
-        test_predictions=_stack(log.test) if log.test else record.test_predictions,
+        valid_predictions=valid,
+        test_predictions=_stack(log.test) if trainer.test else valid[:, :0],
         setup_seconds=setup,
         peak_memory_mib=meter.peak_mib(),
         parameters=_count(trainer),

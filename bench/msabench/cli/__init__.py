@@ -22,6 +22,7 @@ from msabench.cli.plan import plan
 from msabench.cli.report import report
 from msabench.cli.run import run
 from msabench.cli.score import score
+from msabench.cli.search import show as search_show
 from msabench.cli.show import show
 from msabench.cli.status import status
 from msabench.cli.sync import sync
@@ -51,6 +52,10 @@ for name, verb in VERBS.items():
 new = typer.Typer(help="Write a working skeleton.", no_args_is_help=True)
 new.command("method")(new_method)
 app.add_typer(new, name="new")
+
+search = typer.Typer(help="What a search of hyperparameters tried, chose and spent.", no_args_is_help=True)
+search.command("show")(search_show)
+app.add_typer(search, name="search")
 
 data = typer.Typer(help="Get, check, add and generate datasets.", no_args_is_help=True)
 data.command("get")(data_get)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +40,17 @@ Encoder = Annotated[
         help="'bert', 'minilm', 'features', 'tiny', a hub name in the cache, a folder.",
     ),
 ]
+Trials = Annotated[
+    int | None,
+    typer.Option(help="Search every method's hyperparameters with so many trials, and report the best."),
+]
+SamplerName = Annotated[
+    str | None, typer.Option("--sampler", help="qmc (default), random or tpe: what the trials try.")
+]
+TrackNames = Annotated[
+    str | None,
+    typer.Option("--track", help="paper, tuned or 'paper,tuned'; default: tuned with --trials, else paper."),
+]
 Twin = Annotated[bool, typer.Option("--twin", help="Run on generated data of the same sizes and shapes.")]
 Scale = Annotated[float | None, typer.Option(help="Size of the twins, as a share of the real dataset's.")]
 Files = Annotated[
@@ -58,6 +69,9 @@ def study_of(
     epochs: int | None,
     patience: int | None,
     text_encoder: str | None,
+    trials: int | None,
+    sampler: str | None,
+    track: str | None,
     twin: bool,
     scale: float | None,
     files: list[str] | None,
@@ -95,12 +109,38 @@ def study_of(
             epochs=epochs if epochs is not None or base is None else base.budget.epochs,
             patience=patience if patience is not None or base is None else base.budget.patience,
         ),
+        **_search_of(base, trials, sampler, track),
         twin=twin or bool(base and base.twin),
         scale=scale if scale is not None else (base.scale if base else 1.0),
         files={**(base.files if base else {}), **_files(files or [])},
         name=name or (base.name if base else ""),
     )
     return replace(chosen, name=chosen.folder)
+
+
+def _search_of(
+    base: StudySpec | None, trials: int | None, sampler: str | None, track: str | None
+) -> dict[str, Any]:
+    """The search and the tracks: the command line's, or the file's where that says nothing."""
+    from dataclasses import replace
+
+    from msabench.errors import SpecError
+    from msabench.search import SearchSpec
+
+    search = base.search if base else None
+    if trials is not None:
+        search = replace(search or SearchSpec(trials=trials), trials=trials)
+    if sampler is not None:
+        if search is None:
+            raise SpecError("--sampler says what trials try, but there are none", fix="add --trials 20")
+        search = replace(search, sampler=sampler)  # type: ignore[arg-type]  # SearchSpec checks it
+    if track is not None:
+        tracks = tuple(dict.fromkeys(name.strip() for name in track.split(",") if name.strip()))
+    elif trials is None and base:
+        tracks = base.tracks
+    else:
+        tracks = ("tuned",) if search else ("paper",)
+    return {"search": search if "tuned" in tracks or track is None else None, "tracks": tracks}
 
 
 def _files(pairs: list[str]) -> dict[str, str]:

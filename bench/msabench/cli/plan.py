@@ -18,6 +18,9 @@ def plan(
     epochs: o.Epochs = None,
     patience: o.Patience = None,
     text_encoder: o.Encoder = None,
+    trials: o.Trials = None,
+    sampler: o.SamplerName = None,
+    track: o.TrackNames = None,
     twin: o.Twin = False,
     scale: o.Scale = None,
     file: o.Files = None,
@@ -38,6 +41,9 @@ def plan(
         epochs=epochs,
         patience=patience,
         text_encoder=text_encoder,
+        trials=trials,
+        sampler=sampler,
+        track=track,
         twin=twin,
         scale=scale,
         files=file,
@@ -95,6 +101,12 @@ def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) ->
             duration(seconds),
         )
     console.print(table)
+    for search in plan.searches:
+        console.print(
+            f"search: {escape(search.name)}: {search.spec.trials} trials over "
+            f"{len(search.space.dimensions)} hyperparameters, then {len(plan.study.seeds)} runs of the best",
+            highlight=False,
+        )
     for method in reconstructions(run.row for run in plan.runs):
         console.print(f"{method}: {RECONSTRUCTION}")
     for skip in plan.skipped:

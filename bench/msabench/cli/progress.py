@@ -55,13 +55,15 @@ class Screen:
             self.bars.remove_task(self.preparation)
             self.preparation = None
 
-    def started(self, total: int, recorded: int) -> None:
+    def started(self, total: int, recorded: int, what: str) -> None:
         """Show the overall bar."""
         self.done, self.planned = recorded, total
         note = f"{recorded} recorded before" if recorded else ""
-        self.total = self.bars.add_task("runs", total=total, completed=recorded, note=note)
+        if self.total is not None:
+            self.bars.remove_task(self.total)
+        self.total = self.bars.add_task(what, total=total, completed=recorded, note=note)
         if recorded:
-            self.console.print(f"{recorded} of {total} runs are recorded already")
+            self.console.print(f"{recorded} of {total} {what} are recorded already")
 
     def running(self, runs: Sequence[RunProgress]) -> None:
         """Move the bars of the runs in training."""
@@ -81,7 +83,8 @@ class Screen:
         if record.key in self.tasks:
             self.bars.remove_task(self.tasks.pop(record.key))
         spec = record.spec
-        title = escape(f"[{self.done}/{self.planned}] {spec.row} {spec.dataset} seed {spec.seed}")
+        what = "trial" if spec.track == "trial" else f"seed {spec.seed}"
+        title = escape(f"[{self.done}/{self.planned}] {spec.row} {spec.dataset} {what}")
         if record.failure:
             self.console.print(
                 f"[red]failed[/] {title}: {escape(f'{record.failure.cause}: {record.failure.message}')}",

@@ -41,7 +41,12 @@ def devices(workers: int, gpus: int) -> list[str]:
     return [f"cuda:{i % gpus}" if gpus else "cpu" for i in range(workers)]
 
 
-def run(jobs: Sequence[Job], slots: Sequence[str], poll: Callable[[], None]) -> Iterator[Ended]:
+def run(
+    jobs: Sequence[Job],
+    slots: Sequence[str],
+    poll: Callable[[], None],
+    more: Callable[[], Sequence[Job]] | None = None,
+) -> Iterator[Ended]:
     """Run jobs, one at a time in each slot, and yield each as it ends.
 
     Parameters
@@ -50,6 +55,8 @@ def run(jobs: Sequence[Job], slots: Sequence[str], poll: Callable[[], None]) -> 
         The device of each worker.
     poll
         Called several times a second while jobs run.
+    more
+        Called after each job that ended: jobs that its result has made known.
 
     Notes
     -----
@@ -73,6 +80,7 @@ def run(jobs: Sequence[Job], slots: Sequence[str], poll: Callable[[], None]) -> 
                 job = running.pop(future)
                 free.append(job.device)
                 yield _ended(job, future.exception(), None if future.exception() else future.result())
+                waiting.extend(more() if more else ())
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join(timeout=10)

@@ -6,8 +6,9 @@ own, `<study>/search`, so that no table can take it for a result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from msabench.search.space import SAMPLERS, Sampler, Space
 SEARCH_SEED = 4242
 """Trials run on this seed; no reported run may"""
 FOLDER = "search"
+LEDGER = "ledger.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,8 @@ class Search:
         Under `tpe` a trial depends on the results of those before it, so the list ends with the first that
         has no record.
         """
-        if self.spec.sampler != "tpe":
-            sampler = self.spec.sampler
+        sampler = self.spec.sampler
+        if sampler != "tpe":
             return [self.space.configuration(i, self.spec.seed, sampler) for i in range(self.spec.trials)]
         from msabench.search.optuna_journal import suggest
 
@@ -117,10 +119,10 @@ class Search:
             tried.append(trial)
         return settings
 
-    def missing(self, store: Store) -> list[RunSpec]:
-        """Runs that can be trained now; empty when the search is over."""
-        runs = {run.key: run for run in map(self.run, self.settings(store)) if not store.has(run.key)}
-        return list(runs.values())
+    def missing(self, store: Store, again: Set[str] = frozenset()) -> list[RunSpec]:
+        """Runs that can be trained now, and again those of the keys `again`; empty when all is done."""
+        runs = {run.key: run for run in map(self.run, self.settings(store))}
+        return [run for key, run in runs.items() if key in again or not store.has(key)]
 
     def trials(self, store: Store) -> list[Trial]:
         """Every trial that has a record."""
@@ -196,6 +198,37 @@ class Search:
 def store_of(study: Path) -> Store:
     """The store of a study's trials."""
     return Store(study / FOLDER)
+
+
+def write_ledgers(study: Path, ledgers: Sequence[Ledger]) -> None:
+    """Keep the ledgers beside the trials, joined with those of rows searched before."""
+    held = {(each.row, each.dataset): each for each in (*read_ledgers(study), *ledgers)}
+    path = study / FOLDER / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps([asdict(each) for each in held.values()], indent=1), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_ledgers(study: Path) -> list[Ledger]:
+    """The ledgers of a study's searches; empty if it has none.
+
+    Raises
+    ------
+    SpecError
+        If their file cannot be read.
+    """
+    path = study / FOLDER / LEDGER
+    if not path.exists():
+        return []
+    try:
+        return [Ledger(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise SpecError(
+            f"the ledger of a search cannot be read: {error}",
+            where=str(path),
+            fix="delete it and run the study's command again: it is made from the trials' records",
+        ) from error
 
 
 def unequal(ledgers: Sequence[Ledger]) -> str:

@@ -1,0 +1,101 @@
+"""`msabench search show`: what the searches of a study tried, chose and spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from msabench.cli import options as o
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from msabench.search import Search, Trial
+
+SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+"""Numbers of trials of which the expected best is printed"""
+
+
+def show(
+    study: Annotated[str, typer.Argument(help="The study's folder name (msabench status lists them).")],
+    data_root: o.DataRoot = Path("datasets"),
+    results_root: o.ResultsRoot = Path("results"),
+    cache_root: o.CacheRoot = None,
+) -> None:
+    """Best settings, the importance of each hyperparameter, and what more trials would have bought.
+
+    All of it is judged on the validation split; trials never see the test split.
+    """
+    from rich.console import Console
+
+    from msabench.errors import SpecError, unknown
+    from msabench.search.trials import store_of
+    from msabench.study import plan, read_study
+
+    folder = results_root / study
+    if not (folder / "study.toml").is_file():
+        names = sorted(p.parent.name for p in results_root.glob("*/study.toml"))
+        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+    spec = read_study(folder / "study.toml")
+    if spec.search is None:
+        raise SpecError(
+            f"the study '{study}' has no search", fix="run its command again with --trials 20 added"
+        )
+    console, store = Console(emoji=False), store_of(folder)
+    for search in plan(spec, data_root, cache_root).searches:
+        _print_search(console, search, search.trials(store))
+
+
+def _print_search(console: Console, search: Search, trials: list[Trial]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from msabench.search.optuna_journal import importances
+
+    twin = " (SYNTHETIC TWIN)" if search.template.data_kind == "twin" else ""
+    done = [trial for trial in trials if trial.status == "finished"]
+    console.print(
+        f"[bold]{escape(search.name)}[/]{twin}: {len(trials)} of {search.spec.trials} trials, "
+        f"{len(trials) - len(done)} failed, {sum(t.epochs for t in trials)} epochs, "
+        f"{sum(t.seconds for t in trials):.0f} s; sampler {search.spec.sampler}, seed {search.spec.seed}",
+        highlight=False,
+    )
+    if not done:
+        for cause in dict.fromkeys(trial.cause for trial in trials):
+            console.print(f"  failed: {escape(cause)}", highlight=False)
+        return
+    best = min(done, key=lambda trial: (trial.value, trial.number))
+    published = next((trial for trial in trials if trial.number == 0), None)
+    weight = importances(search.space, trials)
+    table = Table("hyperparameter", "published", f"best (trial {best.number})", "importance")
+    for name in sorted(search.space.dimensions, key=lambda name: (-weight.get(name, 0.0), name)):
+        was, now = search.space.published[name], best.values[name]
+        table.add_row(
+            name, _text(was), f"[bold]{_text(now)}[/]" if was != now else _text(now),
+            f"{weight[name]:.2f}" if name in weight else "–",
+        )  # fmt: skip
+    console.print(table)
+    if published and published.status == "finished":
+        console.print(
+            f"  validation criterion: {best.value:.4f}, published setting {published.value:.4f}",
+            highlight=False,
+        )
+    _print_curve(console, trials)
+
+
+def _print_curve(console: Console, trials: list[Trial]) -> None:
+    from msabench.search.curve import expected_best
+
+    curve = {best.k: best for best in expected_best(trials)}
+    parts = [
+        f"{k}: {curve[k].expected:.4f} [{curve[k].low:.4f}, {curve[k].high:.4f}]" for k in SHOWN if k in curve
+    ]
+    console.print(f"  expected best after k trials [90 % of draws]: {'; '.join(parts)}", highlight=False)
+
+
+def _text(value: object) -> str:
+    from rich.markup import escape
+
+    return escape(f"{value:g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,48 @@
+"""How good the best of k trials is to be expected: what a larger budget would have bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from msabench.search.trials import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The best validation value of k trials drawn from those that were made."""
+
+    k: int
+    expected: float
+    low: float
+    """5 % of draws are better than this"""
+    high: float
+    """5 % of draws are worse than this"""
+
+
+def expected_best(trials: Sequence[Trial]) -> list[Best]:
+    """Expected best value after k of n trials, for k = 1 … n, with a 90 % interval.
+
+    The trials are taken as draws from the space, and k of them as drawn anew with replacement (Dodge et al.,
+    "Show Your Work", EMNLP 2019, section 3). Failed trials are draws too: the worst ones. Lower is better.
+
+    Returns
+    -------
+    One value a k; empty without a finished trial. `inf` where a draw of k may hold failures only.
+    """
+    values = np.sort([trial.value for trial in trials])
+    n = len(values)
+    if not n or not np.isfinite(values[0]):
+        return []
+    curve = []
+    for k in range(1, n + 1):
+        beyond = ((n - np.arange(n + 1)) / n) ** k  # P(best of k is not among the j lowest), j = 0 … n
+        chance = beyond[:-1] - beyond[1:]
+        reached = np.cumsum(chance)
+        low, high = (float(values[min(int(np.searchsorted(reached, q)), n - 1)]) for q in (0.05, 0.95))
+        known = np.isfinite(values)
+        expected = float(values[known] @ chance[known]) if chance[~known].sum() < 1e-12 else float("inf")
+        curve.append(Best(k=k, expected=expected, low=low, high=high))
+    return curve

@@ -50,8 +50,8 @@ def closest(figures: list[PublishedFigure], spec: RunSpec, card: MethodCard) -> 
     """
     own = [figure for figure in figures if same_files(figure, spec.dataset)]
     own = own or [figure for figure in figures if ":" not in figure.dataset] or figures
-    differing = [len(_differences(figure, spec, card)) for figure in own]
-    return [figure for figure, n in zip(own, differing, strict=True) if n == min(differing)]
+    nearest = min(own, key=lambda figure: len(_differences(figure, spec, card)))  # the first of equals
+    return [figure for figure in own if figure.settings == nearest.settings]
 
 
 def _canonical(dataset: str) -> str:
@@ -111,11 +111,12 @@ def _differences(
     """Hyperparameters that the runs have otherwise than the method as published: (used, published)."""
     overlay: dict[str, Any] = {AS_PUBLISHED: True} if AS_PUBLISHED in card.hyperparameters else {}
     published = card.values(spec.dataset, {**overlay, **figure.settings})
-    used = spec.hyperparameters
+    # a record that is older than a switch was made with what is now its default: or the version had changed
+    used = {**card.values(spec.dataset), **spec.hyperparameters}
     return {
-        name: (used.get(name, "none"), published.get(name, "none"))
-        for name in sorted({*used, *published})
-        if used.get(name, "none") != published.get(name, "none")
+        name: (value, published.get(name, "none"))
+        for name, value in sorted(used.items())
+        if value != published.get(name, "none")
     }
 
 

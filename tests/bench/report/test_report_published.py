@@ -211,6 +211,23 @@ def test_the_figures_of_the_same_files_and_ablation_are_taken(
     assert all(block.remark == "" for block in table.blocks)
 
 
+def test_of_equally_near_figures_those_of_the_whole_method_are_taken(
+    card: Callable[..., None], tmp_path: Path
+) -> None:
+    own = METHODS.card("lf_dnn").values("mosi")
+    (block,) = table_of(tmp_path, *two(hyperparameters={**own, "text_hidden": 9})).blocks
+    assert [line.value for line in block.lines if line.metric == "mae"] == [0.5, 0.6]
+    assert block.remark == "Not comparable: text_hidden = 9, published 128."
+
+
+def test_a_record_older_than_a_switch_has_its_default(card: Callable[..., None], tmp_path: Path) -> None:
+    own = METHODS.card("lf_dnn").values("mosi")
+    (block,) = table_of(
+        tmp_path, *two(hyperparameters={k: v for k, v in own.items() if k != "text_out"})
+    ).blocks
+    assert block.remark == ""
+
+
 def test_as_published_settings_are_what_figures_belong_to(card: Callable[..., None], tmp_path: Path) -> None:
     tables = METHODS.card("lf_dnn").hyperparameters
     card(hyperparameters={**tables, "as_published": {"batch_size": 7}})

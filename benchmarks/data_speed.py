@@ -1,4 +1,4 @@
-"""Feature files: conversion beside `pickle.load`, `data check`, and batches beside PyTorch's DataLoader.
+"""Feature files: conversion beside `pickle.load`, `data check`, batches beside PyTorch's DataLoader, memory.
 
 Every measurement runs in a process of its own, on a twin. Files are read once before: what is compared is not
 the speed of the disk.
@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import pickle
-import re
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from benchmarks import data_memory
+from benchmarks.data_memory import peak
 
 BATCH = 32
 ROUNDS = 5
@@ -69,6 +71,7 @@ def main(options: argparse.Namespace) -> None:
                 f"| {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |",
                 flush=True,
             )
+    data_memory.table(data_memory.measure(options.work, 200))
 
 
 def measure(step: str, file: Path, store: Path, name: str = "mosi", threads: int = 2) -> dict[str, float]:
@@ -125,12 +128,6 @@ def warm(file: Path) -> None:
     with file.open("rb") as stream:
         while stream.read(1 << 24):
             pass
-
-
-def peak() -> int:
-    """Peak resident memory of this process in bytes; getrusage would count its parent before the exec."""
-    match = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    return int(match[1]) * 1024 if match else 0
 
 
 def ours(file: Path, store: Path, name: str) -> float:

@@ -1,5 +1,6 @@
 """Peak memory of converting a feature file, as a share of the file's size."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -69,3 +70,19 @@ def test_what_must_be_decoded_or_mended_fits_too(
     tmp_path: Path, protocol: int, dtype: str, hole: bool
 ) -> None:
     assert growth(tmp_path, protocol, dtype, "convert", hole) < 1
+
+
+LAYOUTS = ("mult:2", "mult:4", "mag:2", "mag:4", "mmim:2", "mmim:4", "hkt:2", "hkt:4", "cherma", "csd")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_at_most_half_more_than_a_file_of_any_layout(tmp_path: Path, layout: str) -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "benchmarks.data_memory", "--json", "--size", "60", "--only", layout]
+    done = subprocess.run(
+        [*command, "--work", str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout)
+    assert measured["size"] > 50e6
+    assert measured["peak"] < 1.5 * measured["size"]

@@ -3,7 +3,9 @@
 Needs atheris (`pip install atheris`, in an environment with msabench; Linux, Python 3.11 to 3.13). Targets:
 
     read, check   bytes as a file of `--suffix`: the unpickler alone, or all that `msabench data check` does
-    csd           HDF5: a folder of computational sequences, one of which is made of the fuzzer's choices
+    csd           HDF5: a folder of computational sequences, one of which is made of the fuzzer's choices;
+                  stops where the HDF5 library itself hangs or crashes
+    csd-probed    the same behind the look from another process that users have: slow, for those inputs
     npy           CHERMA's folder, with one `.npy` file so made
     score         an `.npz` file for `msabench score`
     record        predictions or truths of a study's record
@@ -14,7 +16,7 @@ Every outcome must be a value, a report or one of msabench's errors that names t
 executed) stops the fuzzer with the input in `crash-*`. Options of libFuzzer follow `--`:
 
     nice python -m benchmarks.fuzz_data --target csd -- -max_total_time=180
-    python -m benchmarks.fuzz_data --target csd -- crash-...        # that input again
+    python -m benchmarks.fuzz_data --target csd-probed -- timeout-...        # that input again
 """
 
 from __future__ import annotations

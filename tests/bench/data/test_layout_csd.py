@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from msabench.data.findings import Findings
+from msabench.data.layouts import csd, csd_probe
 from msabench.data.layouts.base import Options, Peek
 from msabench.data.layouts.csd import LAYOUT
 from msabench.data.layouts.csd_align import Timeline, average
@@ -35,6 +36,12 @@ def _write(path: Path, root: str, entries: dict[str, tuple[np.ndarray, np.ndarra
             "root name", (1,), dtype=h5py.string_dtype()
         )
         text[0] = json.dumps(root)
+
+
+@pytest.fixture(autouse=True)
+def unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process for each test would take most of the time."""
+    monkeypatch.setattr(csd, "probe", lambda paths: None)
 
 
 @pytest.fixture
@@ -369,3 +376,39 @@ def test_one_array_under_many_names_does_not_fill_the_memory(folder: Path, read:
             data[f"{VIDEO}[{number}]"] = big
     with pytest.raises(DataError, match="more than 256 MiB for one video"):
         read()
+
+
+def _looping(path: Path) -> None:
+    """A virtual array whose description, once damaged, HDF5 2.0.0 never ends to read."""
+    layout = h5py.VirtualLayout((4, 2), "f4")
+    layout[:] = h5py.VirtualSource(".", "COVAREP", (4, 2))
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("COVAREP", layout)
+    content = bytearray(path.read_bytes())
+    content[content.find(b"GCOL") + 24] = 0x59  # the size of the first object, no multiple of 8
+    path.write_bytes(content)
+
+
+def test_sound_files_pass_the_look_from_another_process(folder: Path) -> None:
+    csd_probe.probe(sorted(folder.glob("*.csd")))
+
+
+def test_a_file_that_the_library_never_ends_to_read_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csd, "probe", csd_probe.probe)
+    monkeypatch.setattr(csd_probe, "PATIENCE", 4.0)
+    path = folder / "CMU_MOSI_Opinion_Labels.csd"
+    _looping(path)
+    # a library that has mended this finds that it is no group
+    with pytest.raises(DataError, match=r"never ends over it|COVAREP") as caught:
+        list(LAYOUT.read(Peek(folder), Findings(file=folder, strict=True), Options()))
+    assert caught.value.where == str(path)
+
+
+def test_a_file_that_crashes_the_library_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csd_probe, "_MAIN", "import os; print('next', flush=True); os.abort()")
+    files = sorted(folder.glob("*.csd"))
+    with pytest.raises(DataError, match="the HDF5 library crashes over it") as caught:
+        csd_probe.probe(files)
+    assert caught.value.where == str(files[1])

@@ -24,6 +24,7 @@ from msabench.data.layouts.base import Layout, Match, Options, Peek
 from msabench.data.layouts.csd_align import EPSILON, Timeline, average
 from msabench.data.layouts.csd_file import ComputationalSequence
 from msabench.data.layouts.csd_folds import BESIDE, Folds, find_folds
+from msabench.data.layouts.csd_probe import probe
 from msabench.data.layouts.frames import Frames, absent
 from msabench.data.types import SPLITS, Split, SplitName
 from msabench.errors import DataError
@@ -72,13 +73,17 @@ def _root(path: Path) -> Path:
 def _parts(path: Path) -> tuple[Path, ...]:
     root = _root(path)
     beside = root / BESIDE
-    return (*sorted(root.glob("*.csd")), *([beside] if beside.is_file() else []))
+    return (
+        *sorted(each for each in root.glob("*.csd") if each.is_file()),
+        *([beside] if beside.is_file() else []),
+    )
 
 
 def _read(peek: Peek, findings: Findings, options: Options) -> Iterator[Split]:
     try:
         with ExitStack() as stack:
             files = [path for path in _parts(peek.path) if path.suffix == ".csd"]
+            probe(files)
             roles = _roles([stack.enter_context(ComputationalSequence(path)) for path in files], findings)
             videos = _shared(roles, findings)
             folds = find_folds(_root(peek.path), videos, findings)

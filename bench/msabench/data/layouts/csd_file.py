@@ -96,6 +96,20 @@ class ComputationalSequence:
         shape = self._dataset(next(iter(self.videos.values()))[0], "features").shape
         return int(shape[1]) if len(shape) > 1 else 1
 
+    def touch(self) -> Iterator[None]:
+        """Open every array and its index of chunks, without its values; yields after each."""
+        for entries in self.videos.values():
+            for entry in entries:
+                for key in ("intervals", "features"):
+                    try:
+                        dataset = self._dataset(entry, key)
+                        with self._reading(entry):
+                            if dataset.chunks:
+                                dataset.id.get_num_chunks()
+                    except DataError:
+                        pass  # others may be worse
+                    yield
+
     def read(self, video: str) -> tuple[Array, Array]:
         """Intervals (n, 2) in seconds and features (n, d) of a video, sorted by start.
 

@@ -15,7 +15,7 @@ D5  Gradients are not clipped: the reference has no clipping for scores, and cli
     `clip_value`.
 D6  Settings are those of commit 811ca71's commands, not the later code defaults.
 D7  Audio and vision of humour and sarcasm follow the words; in the reference every token has the last row of
-    its segment.
+    its segment. Lengths are the dataset's, 64 and 77 tokens, not 50.
 D8  An ordinary training step outside the forward pass; the reference steps within, with the same result.
 D9  The validation loss is an exact mean; the reference averages batch means, the short last batch included.
     A last batch of one sample joins the one before it; in the reference it is a step without contrast.
@@ -82,7 +82,7 @@ class MLCLHyperparameters(Hyperparameters):
     fusion_dropout: float
     """Probability, in the fusing encoder; fixed in the reference's code"""
     token_length: int
-    """Tokens per sample of word-level data; 0 takes the dataset's. `max_seq_length`"""
+    """Tokens per sample of word-level data without context; 0 takes the dataset's. `max_seq_length`"""
     text_pool: str
     """Which of the convolution's positions is the text: `last`, `cls`, or the tokens' `mean` (D1)"""
     cross_tokens: bool

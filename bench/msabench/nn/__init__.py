@@ -1,5 +1,7 @@
 """Layers that several methods share. Whatever one method alone uses stays in that method's folder."""
 
+from msabench.nn.attention import attend
+from msabench.nn.dropout import dropout
 from msabench.nn.init import init_as_bert
 from msabench.nn.losses import task_loss
 from msabench.nn.lstm import LastStateLSTM
@@ -11,6 +13,8 @@ __all__ = [
     "MeanSubnet",
     "MulTEncoder",
     "TextSubnet",
+    "attend",
+    "dropout",
     "init_as_bert",
     "sinusoids",
     "task_loss",

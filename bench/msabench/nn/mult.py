@@ -15,6 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from msabench.nn.attention import attend
+from msabench.nn.dropout import dropout
+
 
 def sinusoids(length: int, width: int, *, device: torch.device | None = None) -> Tensor:
     """Fixed position vectors of positions 1 to `length`, all sines before all cosines.
@@ -61,9 +64,9 @@ class PackedSelfAttention(nn.Module):
         else:
             q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=2)  # (B, T, d) each
         q, k, v = (y.view(batch, y.shape[1], self.heads, -1).transpose(1, 2) for y in (q, k, v))
-        seen = None if mask is None else mask[:, None, None]  # (B, 1, 1, T)
-        dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)  # (B, h, n, d/h)
+        if mask is not None:
+            mask = mask | ~mask.any(dim=1, keepdim=True)  # a sample without any frame looks at all
+        x = attend(q, k, v, mask=mask, dropout=self.dropout if self.training else 0.0)  # (B, h, n, d/h)
         projected: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
         return projected
 
@@ -87,11 +90,10 @@ class MulTEncoderLayer(nn.Module):
         """(B, T, d) -> (B, T, d), or with `last` that of the last frame alone, (B, 1, d)"""
         before_attention, before_feed_forward = self.layer_norms
         y = self.self_attn(before_attention(x), mask, last=last)  # (B, n, d)
-        x = (x[:, -1:] if last else x) + F.dropout(y, self.res_dropout, self.training)
-        y = F.dropout(
-            self.fc1(before_feed_forward(x)).relu(), self.relu_dropout, self.training
-        )  # (B, n, 4 d)
-        return x + F.dropout(self.fc2(y), self.res_dropout, self.training)
+        x = (x[:, -1:] if last else x) + dropout(y, self.res_dropout, self.training)
+        y = self.fc1(before_feed_forward(x)).relu()  # (B, n, 4 d)
+        y = self.fc2(dropout(y, self.relu_dropout, self.training))  # (B, n, d)
+        return x + dropout(y, self.res_dropout, self.training)
 
 
 class MulTEncoder(nn.Module):
@@ -159,7 +161,7 @@ class MulTEncoder(nn.Module):
     def _embed(self, x: Tensor) -> Tensor:
         positions = sinusoids(x.shape[1], x.shape[2], device=x.device).to(x.dtype)  # (T, d)
         x = math.sqrt(x.shape[2]) * x + positions * (x[..., :1] != 0)
-        return F.dropout(x, self.embed_dropout, self.training)
+        return dropout(x, self.embed_dropout, self.training)
 
 
 def _xavier(weight: Tensor, bias: Tensor | None = None) -> None:

@@ -52,10 +52,15 @@ def pool(x: Tensor, segments: Sequence[int], mask: Tensor | None = None) -> tupl
     if mask is not None:
         x = x.masked_fill(~mask[..., None], -torch.inf)
     channels = x.transpose(1, 2).contiguous()  # (B, d, T)
-    pooled = [F.adaptive_max_pool1d(channels, g) for g in segments]  # (B, d, g) each
-    # the windows of a granularity cover all frames, so their maximum is the maximum of all frames
-    coarsest = min(pooled, key=lambda found: found.shape[2])
-    return torch.cat(pooled, dim=2).transpose(1, 2), coarsest.max(dim=2).values
+    pooled: dict[int, Tensor] = {}
+    for g in sorted({1, *segments}, reverse=True):
+        # segments of a multiple of g tile those of g
+        finer = next((pooled[h] for h in pooled if h % g == 0), None)
+        if finer is None:
+            pooled[g] = F.adaptive_max_pool1d(channels, g)  # (B, d, g)
+        else:
+            pooled[g] = finer.view(*finer.shape[:2], g, -1).max(dim=3).values
+    return torch.cat([pooled[g] for g in segments], dim=2).transpose(1, 2), pooled[1][..., 0]
 
 
 class Retrieval(nn.Module):

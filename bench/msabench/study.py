@@ -277,10 +277,7 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
         for row in study.methods:
             method, overrides = parse_row(row)
             card = METHODS.card(method)
-            reason = _unfit(card, found)
-            if not reason and same[row] != row and same[row] in study.methods:
-                reason = f"the same run as {same[row]}: its brackets change nothing here"
-            if reason:
+            if reason := _unfit(card, found) or _repeated(study, row, same[row]):
                 skipped.append(Skipped(method=row, dataset=dataset, reason=reason))
                 continue
             if same[row] != row:
@@ -318,6 +315,16 @@ def _same_settings(rows: Sequence[str], dataset: str) -> dict[str, str]:
         settings = json.dumps([card.name, card.values(dataset, overrides)], sort_keys=True)
         found[row] = first.setdefault(settings, row)
     return found
+
+
+def _repeated(study: StudySpec, row: str, same: str) -> str:
+    """Why a row would train another row's runs again, or empty.
+
+    A search keeps both: what brackets fix, the search of that row does not change.
+    """
+    if same == row or same not in study.methods or study.search:
+        return ""
+    return f"the same run as {same}: its brackets change nothing here"
 
 
 def _unfit(card: MethodCard, found: DataSource) -> str:

@@ -37,7 +37,8 @@ def load_pickle(path: Path) -> object:
     -------
     object
         What was pickled. Arrays are read-only, and mostly views of the mapped file, which must stay as it is
-        for as long as they are in use; `mapped.release` hands their memory back.
+        for as long as they are in use; `mapped.release` hands their memory back. A list of 16 to 999 floats
+        and nothing else is an array, too.
 
     Raises
     ------

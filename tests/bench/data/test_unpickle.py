@@ -75,6 +75,21 @@ def test_long_transcripts_are_text_not_array_data(write: Callable[..., Path], pr
     assert load_pickle(write(value, protocol=protocol)) == value
 
 
+@pytest.mark.parametrize("size", [15, 16, 17, 999, 1000, 1001, 2500])
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_lists_of_floats(write: Callable[..., Path], protocol: int, size: int) -> None:
+    rng = np.random.default_rng(size)
+    rows = [rng.standard_normal(size).tolist() for _ in range(3)]
+    mixed = [*rows[0], "and more"], [*rows[1], 1], [None, *rows[2]], tuple(rows[0])
+    found = load_pickle(write({"rows": [*rows, rows[1]], "mixed": mixed}, protocol=protocol))
+    assert isinstance(found, dict)
+    for row, expected in zip(found["rows"], [*rows, rows[1]], strict=True):
+        assert isinstance(row, np.ndarray if 16 <= size < 1000 else list)
+        np.testing.assert_array_equal(row, expected)
+    assert found["rows"][1] is found["rows"][3]
+    assert found["mixed"] == mixed
+
+
 @pytest.mark.parametrize("first", [0, 1, 200, 1 << 20])
 def test_a_memo_that_begins_anywhere(tmp_path: Path, first: int) -> None:
     put, get = ([code + struct.pack("<I", first + i) for i in range(3)] for code in (b"r", b"j"))

@@ -77,7 +77,7 @@ def absent(samples: int) -> tuple[Array, Array]:
 def matrix(value: object, at: Place, row: int, width: int | None = None, what: str = "") -> Array | None:
     """The (n, d) frames of one sample, or None once an error is reported.
 
-    Floats are left as they are in the file, and in it: an array of them is not read here.
+    An array of floats is left as it is in the file, and in it: it is not read here. All else becomes float32.
 
     Parameters
     ----------
@@ -113,7 +113,13 @@ def matrix(value: object, at: Place, row: int, width: int | None = None, what: s
     if array.shape[1] > _WIDEST:
         at.error(f"{what}refused: {array.shape[1]} features a frame", row=row, fix=_SHAPES)
         return None
-    return array if array.dtype.kind == "f" else array.astype(np.float32)
+    if array is value and array.dtype.kind == "f":
+        return array
+    if isinstance(value, list | tuple) and isinstance(value[0], np.ndarray):
+        release(value[0], whole=True)  # rows are too small to be let go one by one
+    # a float64 beyond float32 becomes inf, which the checks then report
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(np.float32)
 
 
 def _zeros(shape: tuple[int, ...]) -> Array:

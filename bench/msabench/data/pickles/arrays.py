@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from msabench.data.pickles.limits import Budget, Damaged, Refused, check_key, short
-from msabench.data.pickles.stored import Scratch, Stored, Utf8
+from msabench.data.pickles.stored import Scratch, Stored, Utf8, array_of
 from msabench.run import Array
 
 _DTYPE = re.compile(r"[<>=|]?([biufcSUO?])(\d{0,9})")
@@ -127,12 +127,7 @@ def _array(
         empty: Array = np.zeros(shape, dtype)
         empty.setflags(write=False)
         return empty
-    values: Array
-    if isinstance(raw, Stored):
-        values = raw.array(shape, dtype, order)
-    else:
-        values = np.frombuffer(raw, dtype).reshape(shape, order=order)
-        values.setflags(write=False)
+    values = array_of(raw, shape, dtype, order)
     if dtype.kind == "U":
         _check_text(values.reshape(-1, order=order))
     return values

@@ -7,10 +7,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from msabench.data.pickles.arrays import Function, Shell
 from msabench.data.pickles.limits import Damaged, Refused
 from msabench.data.pickles.machine import F8, I4, U2, U4, U8, Instructions, Machine
-from msabench.data.pickles.stored import Stored, Utf8
+from msabench.data.pickles.stored import Stored, Utf8, array_of
+from msabench.run import Array
 
 LITERALS = Instructions()
 on = LITERALS.on
@@ -18,7 +21,10 @@ _ARRAY = 1 << 10
 """Bytes from which on what an array is made of is left in the file"""
 _ANY = 1 << 20
 """Bytes from which on every string is; no transcript is as long"""
-_TEXT = 64
+_TEXT, _ROW = 64, 128
+_FLOAT = np.dtype("<f8")
+_SHORT, _BATCH = 15, 1000
+"""Floats up to which a list stays one, and from which on writers divide a list"""
 Number = Callable[[Machine], Any]
 """Takes a number from the file"""
 
@@ -44,8 +50,44 @@ def _binary_number(code: str, read: Number) -> None:
 
 
 _binary_number("K", Machine.byte)
-for _code, _form in {"M": U2, "J": I4, "G": F8}.items():
+for _code, _form in {"M": U2, "J": I4}.items():
     _binary_number(_code, _numbers(_form))
+
+
+@on("G")
+def _binary_float(m: Machine) -> None:
+    if not m.stack and _float_list(m):
+        return
+    m.charge(32)
+    m.stack.append(m.number(F8))
+
+
+def _float_list(m: Machine) -> bool:
+    """Take the floats of a whole list at once, from its first on, as an array.
+
+    Frames are stored as such lists in some files, and Python's floats take four times the room. A list is
+    known to be whole by its length: writers divide longer ones.
+    """
+    start = m.at - 1
+    target = m.marks[-1][-1] if m.marks and m.marks[-1] else None
+    if type(target) is not list or target or not m.memo or m.memo[-1] is not target:
+        return False
+    if m.data[start + 9 * _SHORT : start + 9 * _SHORT + 1] != b"G":
+        return False
+    raw: Array = np.frombuffer(m.data[start : start + 9 * _BATCH], np.uint8)
+    raw = raw[: len(raw) // 9 * 9].reshape(-1, 9)
+    others = np.flatnonzero(raw[:, 0] != ord("G"))
+    count = int(others[0]) if len(others) else len(raw)
+    end = start + 9 * count
+    if count == _BATCH or m.data[end : end + 1] != b"e":
+        return False
+    m.charge(_ROW)
+    values = np.ascontiguousarray(raw[:count, :0:-1]).tobytes()  # big-endian in pickles
+    kept = m.scratch.keep(iter((values,)), len(values))
+    m.at = end + 1
+    m.stack = m.marks.pop()
+    m.stack[-1] = m.memo[-1] = array_of(kept, (count,), _FLOAT)
+    return True
 
 
 @on("I")

@@ -31,9 +31,16 @@ class Stored:
     def __str__(self) -> str:
         return f"{self.size} bytes that belong to no array"
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any) -> Array:
-        """A read-only array over these bytes, which are neither copied nor read."""
-        return np.ndarray(shape, dtype, self.memory, self.start, order=order)
+
+def array_of(
+    raw: Stored | bytes | bytearray, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any = "C"
+) -> Array:
+    """A read-only array over bytes, which are not copied; stored ones are not read either."""
+    if isinstance(raw, Stored):
+        return np.ndarray(shape, dtype, raw.memory, raw.start, order=order)
+    values: Array = np.frombuffer(raw, dtype).reshape(shape, order=order)
+    values.setflags(write=False)
+    return values
 
 
 class Utf8:

@@ -1,0 +1,17 @@
+"""A study: what one benchmark compares, frozen into its folder, and the runs it needs."""
+
+from msabench.study.names import FIRST_SEED, expand_datasets, expand_seeds
+from msabench.study.plan import Plan, Skipped, freeze, plan
+from msabench.study.spec import StudySpec, read_study
+
+__all__ = [
+    "FIRST_SEED",
+    "Plan",
+    "Skipped",
+    "StudySpec",
+    "expand_datasets",
+    "expand_seeds",
+    "freeze",
+    "plan",
+    "read_study",
+]

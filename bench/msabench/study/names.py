@@ -1,0 +1,48 @@
+"""Datasets and seeds as a command line names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msabench.data import match
+from msabench.errors import SpecError
+
+FIRST_SEED = 1111
+"""Studies of this field count their seeds from here."""
+
+
+def expand_datasets(names: str | Sequence[str], *, twin: bool = False) -> tuple[str, ...]:
+    """Names and wildcards, separated by commas, as canonical `dataset:variant`.
+
+    With `twin`, `all` is every dataset that has a twin.
+    """
+    parts = names.split(",") if isinstance(names, str) else names
+    found = [name for part in parts if part.strip() for name in match(part.strip(), twin=twin)]
+    return tuple(dict.fromkeys(found))
+
+
+def expand_seeds(text: str | int) -> tuple[int, ...]:
+    """A count (`5`: 1111 to 1115), a range (`1-3`) or a list (`1,2,7`, `1111,` for one seed).
+
+    Raises
+    ------
+    SpecError
+        If the text is none of these.
+
+    >>> expand_seeds("3"), expand_seeds("1,5"), expand_seeds("7-9")
+    ((1111, 1112, 1113), (1, 5), (7, 8, 9))
+    """
+    text = str(text).strip()
+    if re.fullmatch(r"\d{1,3}", text) and int(text) > 0:
+        return tuple(range(FIRST_SEED, FIRST_SEED + int(text)))
+    seeds: list[int] = []
+    for part in filter(None, text.split(",")):
+        numbers = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not numbers:
+            raise SpecError(f"seeds '{text}' are not a count (5), a range (1-3) or a list (1,2,7)")
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        seeds += range(first, last + 1)
+    if not seeds:
+        raise SpecError(f"seeds '{text}' name no seed")
+    return tuple(dict.fromkeys(seeds))

@@ -12,11 +12,6 @@ from torch import Tensor, nn
 from msabench.errors import SpecError
 from msabench.method import METHODS, Batch, InputSizes, Method, Progress, build
 from msabench.run import Task
-from msabench_methods.setgf import attention
-from msabench_methods.setgf.attention import attend
-from msabench_methods.setgf.dropout import dropout
-from msabench_methods.setgf.lstm import RowLSTM
-from msabench_methods.setgf.rows import Layout
 
 # M, T, A, V of two samples in double precision: a second, scratch implementation of the reconstruction (torch
 # 2.13), with the weights of `fill`. No public model exists to compare with. Its positions were in single
@@ -269,67 +264,6 @@ def test_a_length_below_one_counts_as_one() -> None:
     one = replace(batch, audio_lengths=torch.ones(5, dtype=torch.int64))
     with torch.no_grad():
         assert torch.equal(method(none).prediction, method(one).prediction)
-
-
-# -- layers
-
-
-@pytest.mark.parametrize("gradient", [False, True])
-def test_lstm_over_rows_is_a_packed_lstm(gradient: bool) -> None:
-    torch.manual_seed(0)
-    lstm = RowLSTM(5, 7).double()
-    x = torch.randn(4, 9, 5, dtype=torch.float64)
-    layout = Layout.of(torch.tensor([3, 9, 1, 6]), 9)
-    target = torch.randn(4, 9, 7, dtype=torch.float64) * layout.mask[..., None]
-    rows = layout.take(x).requires_grad_(gradient)
-    plain = copied(nn.LSTM(5, 7, batch_first=True), lstm)
-    packed = nn.utils.rnn.pack_padded_sequence(x, layout.lengths, batch_first=True, enforce_sorted=False)
-    expected = nn.utils.rnn.pad_packed_sequence(plain(packed)[0], batch_first=True)[0]
-    found = layout.pad(lstm(rows, layout))
-    torch.testing.assert_close(found, expected, atol=1e-14, rtol=0)
-    parameters = list(lstm.parameters())
-    ours = torch.autograd.grad((found * target).sum(), parameters)
-    theirs = torch.autograd.grad((expected * target).sum(), parameters)
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-13, rtol=0)
-
-
-def attention_inputs() -> tuple[list[Tensor], Layout, Layout]:
-    torch.manual_seed(0)
-    of, to = Layout.of(torch.tensor([3, 2, 1]), 3), Layout.of(torch.tensor([2, 1, 4]), 5)
-    tensors = [torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (6, 7, 7)]
-    return tensors, of, to
-
-
-def test_both_ways_of_attending_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    (q, k, v), of, to = attention_inputs()
-    found = []
-    for path in (attention._by_sample, attention.padded):
-        monkeypatch.setattr(attention, "_by_sample", path)
-        out = attend(q, k, v, of=of, to=to, heads=2, dropout=0.0)
-        found.append((out, *torch.autograd.grad(out.square().sum(), (q, k, v))))
-    for a, b in zip(*found, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-13, rtol=0)
-
-
-def test_gradient_of_attention_with_dropout() -> None:
-    tensors, of, to = attention_inputs()
-
-    def seeded(*x: Tensor) -> Tensor:
-        torch.manual_seed(1)
-        return attend(*x, of=of, to=to, heads=2, dropout=0.3)
-
-    assert torch.autograd.gradcheck(seeded, tensors)
-    assert not torch.equal(seeded(*tensors), attend(*tensors, of=of, to=to, heads=2, dropout=0.0))
-
-
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    x = dropout(torch.ones(400, 500), 0.1)
-    assert (x == 0).float().mean().item() == pytest.approx(0.1, abs=3e-3)
-    assert x.mean().item() == pytest.approx(1, abs=3e-3)
-    assert x.unique().tolist() == [0, pytest.approx(1 / 0.9, rel=1e-4)]
-    assert dropout(x, 0.0) is x
 
 
 # -- switches

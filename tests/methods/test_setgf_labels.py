@@ -269,6 +269,11 @@ def test_batches_left_over_at_an_epochs_end(remainder: bool, steps: int) -> None
     assert [row["steps"] for row in found] == [steps, 2 * steps]
 
 
+def test_an_epoch_of_fewer_batches_than_are_summed_makes_one_step() -> None:
+    found = train(*filled(accumulate=16), epochs=2)
+    assert [row["steps"] for row in found] == [1, 2]
+
+
 def test_unimodal_losses_are_zero_for_two_epochs() -> None:
     found = train(*filled(), epochs=3)
     assert [row["losses"][1:] for row in found[:2]] == [[0.0] * 3] * 2

@@ -17,8 +17,8 @@ D4  Unimodal losses are zero for two epochs, and Adam's decay shrinks their head
 D5  Gradients are clipped to norm 1 [ours]: attention at a rate of 1e-3 is new here. `clip_norm = 0` does not.
 D6  Zero labels belong to the positive centre [config]. `exclude_zero` leaves them out, as MMSA does.
 D7  The ratio of the label update may explode with either sign; the clamp alone bounds it, as in Self-MM.
-D8  Batches left over at an epoch's end, fewer than `accumulate`, are dropped, as in Self-MM.
-    `step_on_remainder`.
+D8  Batches left over at an epoch's end, fewer than `accumulate`, are dropped, as in Self-MM; but an epoch
+    of fewer makes one step, where Self-MM would never train. `step_on_remainder`.
 D9  A centre without a row stays where it was; Self-MM's becomes NaN.
 D10 Unimodal annotations of SIMS are not used, which is the point of the method [README].
     `unimodal_labels = "human"` trains on them instead of generated ones: an upper bound.
@@ -162,7 +162,8 @@ class SETGF(Method):
 
     def step(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Self-MM's order: loss and gradient, new labels, features and centres, then perhaps a step."""
-        progress, every = step.progress, self.hp.accumulate
+        progress = step.progress
+        every = min(self.hp.accumulate, progress.batches)  # D8
         if progress.batch % every == 0:
             for optimizer in step.optimizers:
                 optimizer.zero_grad(set_to_none=True)

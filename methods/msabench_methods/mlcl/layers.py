@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msabench.nn import MulTEncoder
+from msabench.nn import MulTEncoder, attend
 
 
 class Branch(nn.Module):
@@ -52,11 +52,9 @@ def convolve(conv: nn.Conv1d, x: Tensor) -> Tensor:
 
 def _window(x: Tensor, pool: str) -> Tensor:
     """The first (`cls`) or last token with its neighbours, zeros outside: (B, T, D) -> (B, D, 3)"""
-    outside = torch.zeros_like(x[:, 0])  # (B, D)
-    neighbour = x.shape[1] > 1
-    if pool == "cls":
-        return torch.stack([outside, x[:, 0], x[:, 1] if neighbour else outside], dim=2)
-    return torch.stack([x[:, -2] if neighbour else outside, x[:, -1], outside], dim=2)
+    pair = (x[:, :2] if pool == "cls" else x[:, -2:]).transpose(1, 2)  # (B, D, 2), or 1 token if T is 1
+    missing = 2 - pair.shape[2]
+    return F.pad(pair, (1, missing) if pool == "cls" else (missing, 1))
 
 
 def _mean_window(x: Tensor, mask: Tensor) -> Tensor:
@@ -113,7 +111,7 @@ class CrossAttention(nn.Module):
         else:
             query = self._split(self.to_query(self.norm_latent(latent)))  # (B, h, n, c)
             key = self._split(self.to_key(context))
-            found = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+            found = attend(query, key, value, dropout=dropout)
         projected: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return projected
 

@@ -42,6 +42,7 @@ _GROUPS = {"unimodal_labels": "unimodal_", "extra": "extra_"}
 """Fields of named arrays, and what their files' names begin with"""
 _TEXTS = ("raw_text", "words", "context")
 _BLOCK = 1 << 22
+_TEXTS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,13 +167,14 @@ def read(path: Path, digest: str, root: Path, layout: str, dataset: str = "") ->
 def _convert(path: Path, digest: str, folder: Path, hint: str, dataset: str) -> Cached:
     findings = Findings(file=path, strict=True)
     with scratch(folder) as made:
-        written: list[Split] = []
+        names: list[SplitName] = []
         layout, peek = layouts.detect(path, hint)
         # the generator drops each raw array once read; the rest of the pickle goes with it
         for split in layout.read(peek, findings, layouts.Options(dataset=dataset)):
             _write_split(split, made)
-            written.append(_open_split(split.name, made))
+            names.append(split.name)
             del split
+        written = [_open_split(name, made) for name in names]
         checks.across(written, findings)
         meta = {
             "format": FORMAT,
@@ -214,7 +216,7 @@ def _write_split(split: Split, folder: Path) -> None:
     for field in _TEXTS:
         texts = getattr(split, field)
         if texts is not None:
-            _write(folder / f"{split.name}.{field}.json", json.dumps(texts, ensure_ascii=False).encode())
+            _write_texts(folder / f"{split.name}.{field}.json", texts)
 
 
 def _arrays(split: Split) -> Iterator[tuple[str, Array]]:
@@ -230,6 +232,18 @@ def _arrays(split: Split) -> Iterator[tuple[str, Array]]:
 def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_texts(path: Path, texts: Sequence[object]) -> None:
+    """A JSON list, written in parts: whole, it would take as much memory as the texts themselves thrice."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            part = json.dumps(texts[start : start + _TEXTS_AT_ONCE], ensure_ascii=False)
+            file.write((", " if start else "") + part[1:-1])
+        file.write("]")
         file.flush()
         os.fsync(file.fileno())
 

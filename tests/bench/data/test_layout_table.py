@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msabench.data import cache
 from msabench.data.findings import Findings
 from msabench.data.layouts.base import Options, Peek
 from msabench.data.layouts.table import LAYOUT
@@ -222,3 +223,13 @@ def test_random_bytes_never_crash_the_reader(tmp_path: Path, read: Callable[...,
             read(path)
         except DataError:
             continue
+
+
+@pytest.mark.parametrize("count", [4095, 4096, 4097, 9000])
+def test_every_text_of_a_large_table_reaches_the_cache(tmp_path: Path, count: int):
+    texts = [f'text {i}, "été"' for i in range(count)]
+    lines = ['{},train,"{}",1'.format(i, text.replace('"', '""')) for i, text in enumerate(texts)]
+    path = _write(tmp_path / "large.csv", ROWS[0], *lines, "v,dev,fine,0", "w,test,bad,0")
+    train, valid, _ = cache.read(path, cache.sha256(path), tmp_path / "cache", "table").splits
+    assert train.raw_text == tuple(texts)
+    assert valid.raw_text == ("fine",)

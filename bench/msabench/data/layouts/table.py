@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,14 +53,25 @@ _PATIENCE = 20
 """Errors of one kind after which a split is given up"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Row:
     id: str
     text: str
-    cells: Mapping[str, str]
-    """Labels by column"""
-    place: str
-    """File and line, in words"""
+    columns: tuple[str, ...]
+    """With labels; one tuple for all rows of a file"""
+    labels: tuple[str, ...]
+    """One for each of them"""
+    file: str
+    line: int
+
+    def label(self, column: str) -> str:
+        """What is in a column; nothing if the file lacks it."""
+        return self.labels[self.columns.index(column)] if column in self.columns else ""
+
+    @property
+    def place(self) -> str:
+        """File and line, in words."""
+        return f"{self.file}, line {self.line}"
 
 
 def _siblings(path: Path) -> dict[SplitName, Path]:
@@ -129,9 +141,10 @@ def _read(peek: Peek, findings: Findings, options: Options) -> Iterator[Split]:
         findings.ids[name] = ids = [row.id for row in rows[name]]
         checks.unique(ids, at)
         labels = _labels(rows[name], column, numbers, at) if column else np.zeros(0)
-        split = _split(name, rows[name], labels, numbers, at)
+        split = _split(name, rows.pop(name), labels, numbers, at)
         if findings.errors == before:
             yield split
+        del split  # before the next one is built
 
 
 def _rows(path: Path, findings: Findings) -> dict[SplitName, list[_Row]]:
@@ -162,18 +175,17 @@ def _of_sheet(sheet: Sheet, name: SplitName | None, findings: Findings) -> Itera
             fix="name it split, with train, valid and test in it; or make train.csv, dev.csv and test.csv",
         )
     pair = next((each for each in _PAIRS if each[0] in columns and each[1] in columns), None)
-    wanted = [each for each in (*_NAMES["label"], *_UNIMODAL.values()) if each in columns]
+    wanted = tuple(each for each in (*_NAMES["label"], *_UNIMODAL.values()) if each in columns)
     if id_column is None and pair is None:
         findings.at().note(f"{sheet.path.name} has no column for the id; lines are counted")
     faults = 0
     for line, cells in sheet.rows:
-        place = f"{sheet.path.name}, line {line}"
         which = name or _SPLITS.get(cells[columns[split or ""]].strip().lower())
         if which is None:
             faults += 1
             if faults <= _PATIENCE:
                 findings.at(key=split or "").error(
-                    f"{place}: {cells[columns[split or '']]!r:.40} is no split",
+                    f"{sheet.path.name}, line {line}: {cells[columns[split or '']]!r:.40} is no split",
                     fix="write train, valid (or dev) or test",
                 )
             continue
@@ -191,8 +203,11 @@ def _of_sheet(sheet: Sheet, name: SplitName | None, findings: Findings) -> Itera
             _Row(
                 id=label,
                 text=cells[columns[text]],
-                cells={each: cells[columns[each]].strip() for each in wanted},
-                place=place,
+                columns=wanted,
+                # classes and scores are few
+                labels=tuple(sys.intern(cells[columns[each]].strip()) for each in wanted),
+                file=sheet.path.name,
+                line=line,
             ),
         )
 
@@ -213,13 +228,13 @@ def _label_column(
     probe = [row for name in SPLITS for row in rows[name][:_PROBE]]
     if not probe:
         return None
-    candidates = [each for each in _NAMES["label"] if each in probe[0].cells]
+    candidates = [each for each in _NAMES["label"] if each in probe[0].columns]
     if not candidates:
         findings.at(key="label").error(
             "there is no column for the labels", fix=f"name it {_NAMES['label'][0]}"
         )
         return None
-    chosen = max(candidates, key=lambda each: sum(row.cells.get(each, "").lower() in names for row in probe))
+    chosen = max(candidates, key=lambda each: sum(row.label(each).lower() in names for row in probe))
     others = [each for each in candidates if each != chosen]
     if others:
         findings.at().note(f"labels are taken from '{chosen}'; there are also {', '.join(others)}")
@@ -232,7 +247,7 @@ def _numbers(
     """What number a label word stands for; None where labels are numbers."""
     if names:
         return {name: float(number) for number, name in enumerate(names)}
-    words = {row.cells.get(column, "").lower() for name in SPLITS for row in rows[name]} - {""}
+    words = {row.label(column).lower() for name in SPLITS for row in rows[name]} - {""}
     found = sorted(word for word in words if _number(word) is None)[:_PROBE]
     if 2 * len(found) <= len(words):
         return None  # of numbers, a few of which are not
@@ -256,7 +271,7 @@ def _labels(rows: Sequence[_Row], column: str, numbers: Mapping[str, float] | No
     labels = np.zeros(len(rows), np.float32)
     faults = 0
     for row, each in enumerate(rows):
-        word = each.cells.get(column, "")
+        word = each.label(column)
         number = (numbers or {}).get(word.lower(), _number(word))
         if number is not None and (numbers is None or number in numbers.values()):
             labels[row] = number
@@ -294,7 +309,7 @@ def _split(
         unimodal_labels={
             modality: _labels(rows, column, numbers, at)
             for modality, column in _UNIMODAL.items()
-            if column in rows[0].cells
+            if column in rows[0].columns
         },
     )
 

@@ -29,25 +29,26 @@ class Sheet:
     encoding: str
     header: tuple[str, ...]
     """In lower case, without blanks around, with _ for blanks within"""
-    rows: tuple[tuple[int, tuple[str, ...]], ...]
-    """Each with its line in the file, from 1; of cells over several lines the last one counts"""
+    rows: Iterator[tuple[int, tuple[str, ...]]]
+    """Each with its line in the file, from 1; of cells over several lines the last one counts. They are read
+    as they are asked for, once, and raise a DataError where the file is not sound."""
 
 
-def header(path: Path) -> tuple[str, ...]:
-    """The column names of a CSV file, as `Sheet.header`; nothing beyond its first row is read.
+def header(path: Path, encoding: str = "") -> tuple[str, ...]:
+    """The column names of a CSV file, as `Sheet.header`; beyond its first row only the encoding is looked at.
 
     Raises
     ------
     DataError
         If it is no text, or its first row is no header.
     """
-    with _open(path, _encoding(path)) as file:
+    with _open(path, encoding or _encoding(path)) as file:
         _, cells = next(_rows(path, file), (0, ()))
     return _normal(cells)
 
 
 def read_sheet(path: Path) -> Sheet:
-    """All of a CSV file.
+    """A CSV file, opened as far as its header.
 
     Raises
     ------
@@ -56,23 +57,25 @@ def read_sheet(path: Path) -> Sheet:
         dataset's annotations ever are. The message says which line.
     """
     encoding = _encoding(path)
+    columns = header(path, encoding)
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice:
+        raise _fault(path, f"two columns are named '{twice}'")
+    return Sheet(path=path, encoding=encoding, header=columns, rows=_below_header(path, encoding))
+
+
+def _below_header(path: Path, encoding: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     with _open(path, encoding) as file:
         rows = _rows(path, file)
         _, names = next(rows, (0, ()))
-        kept: list[tuple[int, tuple[str, ...]]] = []
-        for line, cells in rows:
+        for number, (line, cells) in enumerate(rows, 1):
             if len(cells) != len(names):
                 raise _fault(
                     path, f"line {line} has {len(cells)} cells, but the header names {len(names)} columns"
                 )
-            kept.append((line, cells))
-            if len(kept) > _ROWS:
+            if number > _ROWS:
                 raise _fault(path, f"refused: more than {_ROWS:,} rows")
-    columns = _normal(names)
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
-    if twice:
-        raise _fault(path, f"two columns are named '{twice}'")
-    return Sheet(path=path, encoding=encoding, header=columns, rows=tuple(kept))
+            yield line, cells
 
 
 def _normal(cells: tuple[str, ...]) -> tuple[str, ...]:

@@ -160,6 +160,7 @@ class Trainer:
                 # on the device: a transfer per batch would stall a GPU
                 sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach() * len(rows)
             self.method.on_batch_end(batch, progress)
+            del batch  # before the next one is made, which then takes its memory
         losses = {name: float(total) / len(self.data.train) for name, total in sums.items()}
         for name, value in losses.items():
             if not math.isfinite(value):
@@ -187,6 +188,7 @@ class Trainer:
             parts.append(output.prediction.float())
             if progress is not None:
                 total += self.method.validation_loss(output, batch, progress) * len(batch)
+            del batch, output
         return torch.cat(parts).cpu(), float(total) / len(split)
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:

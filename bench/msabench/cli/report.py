@@ -42,6 +42,12 @@ def report(
             help="Measured beside published, each method under its own convention and epoch rule.",
         ),
     ] = False,
+    allow_unequal_budgets: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unequal-budgets", help="Compare tuned rows whose searches differ in budget; it is said."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: <study>/tables.")] = None,
     standalone: Annotated[
         bool, typer.Option("--standalone", help="Make the LaTeX file a document that compiles by itself.")
@@ -72,6 +78,7 @@ def report(
             formats=format_ or ["all"],
             out=out,
             document=standalone,
+            allow_unequal_budgets=allow_unequal_budgets,
         )
     if not shown:
         raise typer.Exit(1)
@@ -85,6 +92,7 @@ def print_report(
     formats: Sequence[str] = ("all",),
     out: Path | None = None,
     document: bool = False,
+    allow_unequal_budgets: bool = False,
 ) -> bool:
     """Print a study's comparison and write its files.
 
@@ -96,7 +104,15 @@ def print_report(
     from msabench.report.render_terminal import show
 
     chosen, files = _formats(formats)
-    made = write_report(folder, conventions, selections, files, out=out, document=document)
+    made = write_report(
+        folder,
+        conventions,
+        selections,
+        files,
+        out=out,
+        document=document,
+        allow_unequal_budgets=allow_unequal_budgets,
+    )
     for table in made.tables:
         if "terminal" in chosen or not table.blocks:
             show(table)

@@ -10,11 +10,14 @@ from msabench.errors import SpecError, unknown
 from msabench.metrics import Convention, convention_named
 from msabench.records import Store
 from msabench.report import render_csv, render_latex, render_markdown, render_published
+from msabench.report.blocks import titles_of
 from msabench.report.comparison import HEADLINE, assemble
+from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
 from msabench.report.table import Note, Table
 from msabench.run import Task
+from msabench.search import read_ledgers
 from msabench.selection import SELECTIONS
 
 __all__ = [
@@ -55,7 +58,11 @@ class Report:
 
 
 def tables(
-    study_folder: Path, conventions: Sequence[str | None] = (None,), selections: Sequence[str] = (HEADLINE,)
+    study_folder: Path,
+    conventions: Sequence[str | None] = (None,),
+    selections: Sequence[str] = (HEADLINE,),
+    *,
+    allow_unequal_budgets: bool = False,
 ) -> tuple[Table, ...]:
     """The comparison tables of a study; without a finished run, one that says so and lists the failures.
 
@@ -65,11 +72,14 @@ def tables(
         None stands for each dataset's own.
     selections
         Rules by name. An oracle among them brings same-epoch and the gap between the two with it.
+    allow_unequal_budgets
+        Whether rows may stand together whose searches had unequal budgets; the table then says so.
 
     Raises
     ------
     SpecError
-        If a convention or selection is unknown, or a convention can score none of the study's datasets.
+        If a convention or selection is unknown, a convention can score none of the study's datasets, or
+        tuned rows had unequal budgets.
     DataError
         If the runs of one cell are of different settings.
     """
@@ -86,6 +96,9 @@ def tables(
     frame = pd.concat(filled, ignore_index=True) if filled else frames[0]
     # a study's budget is frozen: every one of its records has the same
     budget = None if frame.empty else store.get(str(frame["key"].iloc[0]), arrays=False).spec.budget
+    ledgers = read_ledgers(study_folder)
+    titles = titles_of(frame, frame.iloc[:0])
+    notes += search_notes(frame, ledgers, titles, allow_unequal=allow_unequal_budgets)
     return (assemble(frame, failures=store.failures(), budget=budget, notes=notes),)
 
 
@@ -97,12 +110,13 @@ def write_report(
     *,
     out: Path | None = None,
     document: bool = False,
+    allow_unequal_budgets: bool = False,
 ) -> Report:
     """Build a study's comparison and write it to files.
 
     Parameters
     ----------
-    conventions, selections
+    conventions, selections, allow_unequal_budgets
         As `tables` takes them.
     formats
         Names of `FILES`; empty writes nothing. Failures go to `failures.csv` beside `comparison.csv`.
@@ -125,7 +139,7 @@ def write_report(
     for name in formats:
         if name not in FILES:
             raise unknown("format", name, FILES)
-    made = tables(study_folder, conventions, selections)
+    made = tables(study_folder, conventions, selections, allow_unequal_budgets=allow_unequal_budgets)
     table = made[0]
     if not table.blocks:
         return Report(tables=made)

@@ -65,6 +65,7 @@ class Ledger:
 
     row: str
     dataset: str
+    sampler: str
     trials: int
     failed: int
     repeated: int
@@ -75,9 +76,9 @@ class Ledger:
     """Number of the trial that was chosen"""
 
     @property
-    def budget(self) -> tuple[int]:
+    def budget(self) -> tuple[str, int]:
         """What must be equal between rows that are compared."""
-        return (self.trials,)
+        return self.sampler, self.trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +167,7 @@ class Search:
         return Ledger(
             row=self.template.row,
             dataset=self.template.dataset,
+            sampler=self.spec.sampler,
             trials=len(trials),
             failed=sum(trial.status == "failed" for trial in trials),
             repeated=len(trials) - len(first),
@@ -235,4 +237,4 @@ def unequal(ledgers: Sequence[Ledger]) -> str:
     """How the budgets of searches differ, or empty."""
     if len({ledger.budget for ledger in ledgers}) < 2:
         return ""
-    return ", ".join(f"{each.row} on {each.dataset} {each.trials} trials" for each in ledgers)
+    return ", ".join(f"{each.row} on {each.dataset} {each.trials} {each.sampler} trials" for each in ledgers)

@@ -1,7 +1,7 @@
 """A study: what one benchmark compares, frozen into its folder, and the runs it needs."""
 
 from msabench.study.names import FIRST_SEED, expand_datasets, expand_seeds
-from msabench.study.plan import Plan, Skipped, freeze, plan
+from msabench.study.planning import Plan, Skipped, freeze, plan
 from msabench.study.spec import StudySpec, read_study
 
 __all__ = [

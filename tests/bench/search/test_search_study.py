@@ -153,3 +153,31 @@ def test_another_budget_in_the_same_study_is_refused(run: Run) -> None:
     assert run(epochs="1", trials="1").returncode == 0
     done = run(epochs="1", trials="2")
     assert done.returncode == 2 and "could not be compared" in done.stderr
+
+
+def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run(methods="lf_dnn,tfn", epochs="1", trials="2").returncode == 0
+    folder = tmp_path / "results" / "s"
+
+    def report(*more: str) -> subprocess.CompletedProcess[str]:
+        words = [str(SCRIPT), "report", "s", "--results-root", str(tmp_path / "results"), *more]
+        env = {**os.environ, "COLUMNS": "400"}
+        return subprocess.run(words, capture_output=True, text=True, env=env)
+
+    fair = report()
+    assert "LF-DNN on demo:unaligned 2 qmc trials, 2 epochs" in fair.stdout
+    for name in ("comparison.tex", "comparison.md"):
+        assert "2 qmc trials" in (folder / "tables" / name).read_text()
+    path = folder / "search" / "ledger.json"
+    ledgers = json.loads(path.read_text())
+    ledgers[0]["trials"] = 5
+    path.write_text(json.dumps(ledgers))
+    unfair = report()
+    assert unfair.returncode == 2 and "unequal budgets" in unfair.stderr
+    assert "--allow-unequal-budgets" in unfair.stderr and "Traceback" not in unfair.stderr
+    allowed = report("--allow-unequal-budgets")
+    assert allowed.returncode == 0 and "UNEQUAL search budgets" in allowed.stdout
+    path.write_text("[{]")
+    assert "ledger of a search cannot be read" in report().stderr

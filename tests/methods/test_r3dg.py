@@ -270,6 +270,13 @@ def test_cherma_keeps_its_optimizer() -> None:
     assert not card.values("cherma:features")["restart_optimizer"]
 
 
+def test_card_names_the_references_own_evaluation() -> None:
+    card = METHODS.card("r3dg")
+    assert card.published == ()  # the paper's tables could not be read
+    assert (card.selection("mosi:mag"), card.convention("mosi:mag", "mmsa")) == ("valid_strict", "r3dg")
+    assert (card.selection("cherma"), card.convention("cherma", "cherma")) == ("log_all", "cherma")
+
+
 # -- retrieval ----------------------------------------------------------------------------------------------
 
 

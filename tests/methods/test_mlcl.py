@@ -14,7 +14,7 @@ from msabench.errors import SpecError
 from msabench.method import METHODS, Batch, InputSizes, Method, Output, Progress, Step, build
 from msabench.run import Task
 from msabench_methods.mlcl.contrast import info_nce
-from msabench_methods.mlcl.layers import CrossAttention
+from msabench_methods.mlcl.layers import CrossAttention, last_rows
 
 PROGRESS = Progress(epoch=1, epochs=1, batch=0, batches=1)
 NO_DROPOUT = {
@@ -324,6 +324,46 @@ def test_only_the_last_two_tokens_reach_the_text(wave_batch: Callable[..., Batch
     method(batch).prediction.sum().backward()
     reached = batch.text.grad.abs().sum((0, 2)) > 0
     assert reached.tolist() == [False] * 5 + [True] * 2
+
+
+def pair_tokens() -> Tensor:
+    """(3, 3, 7): a pair, a pair with an empty context and padding, and a single text."""
+    masks = [[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 0, 0]]
+    segments = [[0, 0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0]]
+    return torch.stack([torch.ones(3, 7, dtype=torch.long), torch.tensor(masks), torch.tensor(segments)], 1)
+
+
+def test_reference_alignment_repeats_the_last_row_of_each_segment() -> None:
+    rows = torch.arange(7.0).expand(3, 7)[..., None]
+    assert last_rows(rows, pair_tokens())[..., 0].tolist() == [
+        [0, 2, 2, 3, 5, 5, 6],
+        [0, 1, 3, 3, 4, 5, 6],
+        [0, 1, 2, 3, 4, 5, 6],
+    ]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_audio_and_vision_follow_the_words_unless_as_published(
+    wrong: bool, wave_batch: Callable[..., Batch]
+) -> None:
+    sizes = InputSizes(
+        text=(7, 12), audio=(7, 5), vision=(7, 4), task=sizes_of("ur-funny").task, train_samples=100
+    )
+    torch.manual_seed(0)
+    method = mlcl("ur-funny", sizes, **SMALL, as_published=wrong).double().eval()
+    assert method.hp.reference_alignment is wrong
+    batch = replace(wave_batch(sizes, 3), tokens=pair_tokens())
+    batch.audio.requires_grad_()
+    method(batch).prediction.sum().backward()
+    reached = batch.audio.grad.abs().sum(2) > 0
+    assert reached[0].tolist() == [True, not wrong, True, True, not wrong, True, True]
+    assert reached[2].all()
+
+
+def test_reference_alignment_needs_tokens(wave_batch: Callable[..., Batch]) -> None:
+    method = small("ur-funny", reference_alignment=True)
+    with pytest.raises(SpecError, match="there are no tokens"):
+        method(wave_batch(method.sizes, 3))
 
 
 @pytest.mark.parametrize(("value", "clipped"), [(0.0, False), (1e-6, True)])

@@ -65,6 +65,28 @@ def _mean_window(x: Tensor, mask: Tensor) -> Tensor:
     return x.transpose(1, 2) @ taps  # (B, D, T) (B, T, 3)
 
 
+def last_rows(frames: Tensor, tokens: Tensor) -> Tensor:
+    """Every word's row replaced by the last word's of its segment, in pairs of texts (D7).
+
+    Parameters
+    ----------
+    frames
+        (B, T, D): a row per token, as `tokens` has them.
+    tokens
+        (B, 3, T): ids, mask and segments of [CLS] context [SEP] punchline [SEP]; a sample without a second
+        segment is left alone.
+    """
+    mask, second = tokens[:, 1].bool(), tokens[:, 1:].all(dim=1)  # (B, T) each
+    size = mask.sum(1, keepdim=True)  # (B, 1)
+    start = size - second.sum(1, keepdim=True)  # of the punchline
+    place = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)  # (B, T)
+    of_context = (place > 0) & (place < start - 1)
+    of_punchline = (place >= start) & (place < size - 1)
+    source = torch.where(of_context, start - 2, torch.where(of_punchline, size - 2, place))
+    source = torch.where(start < size, source, place)
+    return frames.gather(1, source[..., None].expand_as(frames))
+
+
 class FrameEncoder(nn.Module):
     """Audio or vision: a convolution over frames, MulT's encoder, its last frame."""
 

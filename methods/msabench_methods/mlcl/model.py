@@ -15,7 +15,7 @@ D5  Gradients are not clipped: the reference has no clipping for scores, and cli
     `clip_value`.
 D6  Settings are those of commit 811ca71's commands, not the later code defaults.
 D7  Audio and vision of humour and sarcasm follow the words; in the reference every token has the last row of
-    its segment. Lengths are the dataset's, 64 and 77 tokens, not 50.
+    its segment. `reference_alignment`. Lengths are the dataset's, 64 and 77 tokens, not 50.
 D8  An ordinary training step outside the forward pass; the reference steps within, with the same result.
 D9  The validation loss is an exact mean; the reference averages batch means, the short last batch included.
     A last batch of one sample joins the one before it; in the reference it is a step without contrast.
@@ -31,15 +31,16 @@ n and m latent and context tokens. t, a, v are the modalities' vectors; c_xy tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from msabench.errors import SpecError
 from msabench.method import Batch, Hyperparameters, InputForm, InputSizes, Method, Output, Progress
 from msabench.nn import MulTEncoder, init_as_bert, task_loss
 from msabench_methods.mlcl.contrast import info_nce
-from msabench_methods.mlcl.layers import Branch, CrossTransformer, FrameEncoder, TextConvolution
+from msabench_methods.mlcl.layers import Branch, CrossTransformer, FrameEncoder, TextConvolution, last_rows
 
 POOLS = ("last", "cls", "mean")
 MODALITIES = ("text", "audio", "vision")
@@ -89,6 +90,8 @@ class MLCLHyperparameters(Hyperparameters):
     """Whether cross-modal networks get whole sequences instead of single vectors (D2)"""
     tie_vt_to_av: bool
     """Whether video to text runs through the audio-video network (D3)"""
+    reference_alignment: bool
+    """Whether all words of a context or punchline have its last word's audio and vision (D7)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,6 +170,8 @@ class MLCL(Method):
         `extras`: `fused` (B, 6 d), and in training `queries` and `keys` (9, B, d), the nine contrasted
         pairings: three uni-modal, three tri-modal, three bi-modal.
         """
+        if self.hp.reference_alignment:
+            batch = self._as_the_reference_aligns(batch)
         sequences = self._sequences(batch) if self.hp.cross_tokens else {}
         vectors = {  # (B, d) each
             "text": self.text(batch.text, batch.text_mask),
@@ -227,6 +232,21 @@ class MLCL(Method):
             "audio": self.audio.sequence(batch.audio),
             "vision": self.vision.sequence(batch.vision),
         }
+
+    def _as_the_reference_aligns(self, batch: Batch) -> Batch:
+        if batch.tokens is None:
+            raise SpecError(
+                "mlcl[reference_alignment=true] must know which tokens are context, and with a frozen text "
+                "encoder there are no tokens",
+                fix="fine-tune the text encoder, or leave the switch off",
+            )
+        if not batch.tokens.shape[2] == batch.audio.shape[1] == batch.vision.shape[1]:
+            return batch  # frames of their own, so not word by word
+        return replace(
+            batch,
+            audio=last_rows(batch.audio, batch.tokens),
+            vision=last_rows(batch.vision, batch.tokens),
+        )
 
     def _network(self, x: str, y: str) -> nn.Module:
         tied = self.hp.tie_vt_to_av and (x, y) == ("vision", "text")

@@ -19,7 +19,7 @@ def twin(
     ] = None,
     data_root: o.DataRoot = Path("datasets"),
 ) -> None:
-    """Generate a dataset in MMSA's pickle layout: real sizes, shapes and label shares, planted signal."""
+    """Generate a dataset in the layout of its files: real sizes, shapes and label shares, planted signal."""
     from rich.console import Console
     from rich.markup import escape
 

@@ -22,6 +22,8 @@ from msabench.run import Task
 
 PACKAGE = "msabench_datasets"
 Layout = Literal["mmsa", "mult", "mag", "misa", "hkt", "cherma", "csd", "table"]
+TWIN_LAYOUTS: tuple[Layout, ...] = ("mmsa", "mag", "hkt")
+"""Layouts that generated data are written in"""
 Modality = Literal["text", "audio", "vision"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "vision")
 Shape = tuple[int, int]
@@ -165,8 +167,8 @@ class DatasetCard:
         return self.splits if variant.splits is None else variant.splits
 
     def has_twin(self, variant: Variant) -> bool:
-        """Whether data like the variant's can be generated: twins are made in MMSA's layout alone."""
-        return bool(self.twin) and variant.layout == "mmsa"
+        """Whether data like the variant's can be generated."""
+        return bool(self.twin) and variant.layout in TWIN_LAYOUTS
 
 
 _TEMPLATE = "`msabench data add --template` prints a card to fill in"

@@ -32,7 +32,7 @@ class DataSource:
     @property
     def layout(self) -> str:
         """The layout that the file must have."""
-        return _layout(self.kind, self.variant)
+        return self.variant.layout
 
 
 def find(name: str, root: Path | None = None) -> Path | None:
@@ -114,17 +114,12 @@ def source(
     return DataSource(
         name=f"{card.name}:{variant.name}",
         path=path,
-        fingerprint=cache.fingerprint_all(layouts.parts(path, _layout(kind, variant)), store),
+        fingerprint=cache.fingerprint_all(layouts.parts(path, variant.layout), store),
         kind=kind,
         card=card,
         variant=variant,
         cache_root=store,
     )
-
-
-def _layout(kind: DataKind, variant: Variant) -> str:
-    # twins are written in one layout, whatever the real file's is
-    return "mmsa" if kind == "twin" else variant.layout
 
 
 def load(

@@ -1,4 +1,6 @@
-"""Twins: generated data with a real dataset's sizes, shapes and label distribution, in MMSA's pickle layout.
+"""Twins: generated data with a real dataset's sizes, shapes and label distribution.
+
+They are pickles in MMSA's layout, and of word-level variants in their own (`twin_words.py`).
 
 A twin exercises everything that the real file would, and its planted signal lets methods be told apart:
 words say most, voice and face less, and some of it only both together. Figures on a twin say nothing about
@@ -20,7 +22,8 @@ import numpy as np
 from filelock import FileLock
 
 from msabench.data import twin_features as features
-from msabench.data.cards import DatasetCard, Variant
+from msabench.data import twin_words
+from msabench.data.cards import TWIN_LAYOUTS, DatasetCard, Variant
 from msabench.data.twin_labels import (
     AUDIO,
     TEXT,
@@ -145,9 +148,7 @@ def _unwritable(path: Path, error: OSError) -> DataError:
     )
 
 
-def make_twin(
-    card: DatasetCard, variant: str = "", scale: float = 1.0, seed: int = 0
-) -> dict[str, dict[str, Any]]:
+def make_twin(card: DatasetCard, variant: str = "", scale: float = 1.0, seed: int = 0) -> dict[str, Any]:
     """Generate a dataset.
 
     Parameters
@@ -166,6 +167,7 @@ def make_twin(
         `train`, `valid`, `test`, each with MMSA's keys: `raw_text`, `text`, `text_bert` (N, 3, L), `audio`,
         `vision`, `audio_lengths`, `vision_lengths`, `id`, `annotations`, `classification_labels`,
         `regression_labels`; for datasets with unimodal labels the last two with `_T`, `_A`, `_V` as well.
+        Of word-level variants `train`, `dev` and `test`, each a list of samples as in the variant's layout.
 
     Raises
     ------
@@ -180,13 +182,16 @@ def make_twin(
         raise SpecError(f"`seed >= 0` must hold, but got seed={seed}")
     if not card.has_twin(card.variant(variant)):
         raise SpecError(
-            f"{card.name}:{card.variant(variant).name} has no twin: data are generated in MMSA's layout "
-            "alone, and only like a dataset whose card has a [twin] table",
+            f"{card.name}:{card.variant(variant).name} has no twin: data are generated in the layouts "
+            f"{', '.join(TWIN_LAYOUTS)}, and only like a dataset whose card has a [twin] table",
             where=str(card.path),
             fix=f"use the real files (msabench show {card.name} says how to get them), or another dataset's "
             "twin: mosi, mosei, sims",
         )
-    return _Generator(card, card.variant(variant), scale, seed).dataset()
+    made = card.variant(variant)
+    if made.layout in twin_words.LAYOUTS:
+        return twin_words.WordTwin(card, made, scale, _Draws(seed=seed, dataset=card.name).stream).dataset()
+    return _Generator(card, made, scale, seed).dataset()
 
 
 class _Generator:

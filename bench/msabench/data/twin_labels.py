@@ -34,7 +34,7 @@ class LabelGrid:
     """Levels that labels lie on, and how many of each a split of the real dataset has."""
 
     levels: Array
-    """(K,) float32, ascending"""
+    """(K,) float32, ascending; classes count from 0"""
     counts: Mapping[SplitName, Array]
     """(K,) int64 per split, at the real size"""
 
@@ -77,6 +77,9 @@ def label_grid(card: DatasetCard) -> LabelGrid:
     table = card.twin
     where = f"[twin] in {card.path}"
     try:
+        if card.task.kind != "regression":
+            counts = {split: np.array(table["classes"][split], np.int64) for split in SPLITS}
+            return LabelGrid(levels=np.arange(len(counts["train"]), dtype=np.float32), counts=counts)
         per_unit = int(table["steps_per_unit"])
         top = round(card.task.label_range[1] * per_unit)
         levels = (np.arange(-top, top + 1) / per_unit).astype(np.float32)

@@ -32,7 +32,7 @@ def test_a_sound_installation(tmp_path: Path) -> None:
     assert checks["mosi:unaligned"]["state"] == "ok" and checks["mosi:unaligned"]["found"] == str(place)
     assert "mosi:aligned" not in checks, "one variant is enough"
     assert checks["sims"]["state"] == "missing" and "--twin" in checks["sims"]["advice"]
-    assert "--twin" not in checks["mustard"]["advice"], "it has none"
+    assert "--twin" not in checks["cherma"]["advice"], "it has none"
     assert checks["tiny"]["state"] == "ok"
     for check in checks.values():
         assert check["state"] == "ok" or check["advice"] or check["name"] == "MLflow"

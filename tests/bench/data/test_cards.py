@@ -71,7 +71,7 @@ def test_downloads_go_where_a_variant_looks() -> None:
         assert any(each.file == place or each.file.startswith(f"{place}/") for place in variant.files)
 
 
-@pytest.mark.parametrize("name", ["cherma", "mustard", "mosi:mag", "pom"])
+@pytest.mark.parametrize("name", ["cherma", "mosi:misa", "mosi:mult", "pom"])
 def test_what_has_no_twin_says_so(name: str) -> None:
     card, variant = resolve(name)
     assert not card.has_twin(variant)
@@ -122,8 +122,8 @@ def test_all_leaves_out_the_embedded_dataset() -> None:
 
 
 def test_all_twins_are_of_those_that_have_one() -> None:
-    twins = ["mosei:unaligned", "mosei-video:video", "mosi:unaligned", "sims:unaligned", "simsv2:unaligned"]
-    assert match("all", twin=True) == twins
+    first = ["mosei:unaligned", "mosei-video:video", "mosi:unaligned", "mustard:hkt"]
+    assert match("all", twin=True) == [*first, "sims:unaligned", "simsv2:unaligned", "ur-funny:hkt"]
 
 
 def test_sizes_are_the_variants_own_where_it_states_them() -> None:

@@ -195,10 +195,18 @@ def _split(name: SplitName, samples: list[_Sample], longest: int, findings: Find
     )
 
 
+def _published(columns: slice) -> int:
+    return int(columns.stop - columns.start)
+
+
 def _remark(name: SplitName, samples: list[_Sample], findings: Findings) -> None:
     at = findings.at(name)
     widths = {key: frames.shape[1] for key, frames in samples[0].punchline.streams.items()}
-    at.note(f"columns used: {', '.join(f'{key} {width}' for key, width in widths.items())}")
+    odd = [
+        f"{key} {widths[key]}" for key, (_, columns) in _USED.items() if widths[key] != _published(columns)
+    ]
+    if odd:
+        at.note(f"other columns than published models read: {', '.join(odd)}")
     for key in ("punchline", "context"):
         parts = [getattr(sample, key) for sample in samples]
         uneven = [row for row, part in enumerate(parts) if part.uneven]

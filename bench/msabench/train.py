@@ -187,10 +187,14 @@ def _after_epoch(
 
 
 def _notes(spec: RunSpec, dataset: Dataset) -> tuple[str, ...]:
-    notes = dataset.notes
-    if METHODS.card(spec.method).text == "finetuned" and spec.text_mode == "frozen":
-        notes += ("its recipe fine-tunes the text encoder; here it reads precomputed features",)
-    return notes
+    method = METHODS[spec.method]
+    try:
+        form = method.inputs(method.hyperparameters(**spec.hyperparameters))
+    except (TypeError, ValueError):
+        return dataset.notes  # the run fails by these hyperparameters, and its record says how
+    if form.text == "finetuned" and spec.text_mode == "frozen":
+        return (*dataset.notes, "its recipe fine-tunes the text encoder; here it reads precomputed features")
+    return dataset.notes
 
 
 def _kept(log: Log) -> dict[str, Any]:

@@ -33,7 +33,7 @@ C outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -150,8 +150,9 @@ class R3DG(Method):
 
     @classmethod
     def inputs(cls, hp: R3DGHyperparameters) -> InputForm:
-        """A fine-tuned text encoder; audio and vision as sequences."""
-        return InputForm(text="finetuned", token_length=hp.token_length)
+        """A fine-tuned text encoder, or precomputed features; audio and vision as sequences."""
+        text: Literal["frozen", "finetuned"] = "frozen" if hp.text_network == "sequence" else "finetuned"
+        return InputForm(text=text, token_length=hp.token_length)
 
     def __init__(self, *, sizes: InputSizes, hp: R3DGHyperparameters) -> None:
         super().__init__(sizes=sizes, hp=hp)

@@ -228,9 +228,10 @@ class Method(nn.Module, ABC):
         """Train on one batch; returns its loss terms.
 
         Gradients of `hp.accumulate` batches are summed, then one step is made. A trailing group of
-        fewer batches is dropped, as the reference trainers of this field do.
+        fewer batches is dropped, as the reference trainers of this field do; an epoch of fewer batches than
+        that makes one step, or a small dataset would never be learned.
         """
-        progress, every = step.progress, self.hp.accumulate
+        progress, every = step.progress, min(self.hp.accumulate, step.progress.batches)
         if progress.batch % every == 0:
             for optimizer in step.optimizers:
                 optimizer.zero_grad(set_to_none=True)

@@ -183,3 +183,9 @@ def test_optimizers_begin_anew_where_a_method_asks_for_it(
     with pytest.raises(KeyboardInterrupt):
         train(spec(demo), demo, TINY, checkpoint=checkpoint, on_epoch=stop)
     assert same(train(spec(demo), demo, TINY, checkpoint=checkpoint), fresh)
+
+
+def test_an_epoch_of_fewer_batches_than_are_accumulated_makes_one_step(demo: Dataset) -> None:
+    record = run(demo, epochs=3, accumulate=100, learning_rate=0.01)
+    first, second, third = record.valid_predictions
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)

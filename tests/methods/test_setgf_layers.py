@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from msabench_methods.setgf import attention
 from msabench_methods.setgf.attention import attend
-from msabench_methods.setgf.dropout import dropout
 from msabench_methods.setgf.lstm import RowLSTM
 from msabench_methods.setgf.rows import Layout
 
@@ -76,12 +75,3 @@ def test_attention_with_dropout_keeps_its_mean() -> None:
     assert draws.std(0).min() > 0.01
     errors = (draws.mean(0) - whole).abs() / (draws.std(0) / 1500**0.5)
     assert errors.max() < 5
-
-
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    x = dropout(torch.ones(400, 500), 0.1)
-    assert (x == 0).float().mean().item() == pytest.approx(0.1, abs=3e-3)
-    assert x.mean().item() == pytest.approx(1, abs=3e-3)
-    assert x.unique().tolist() == [0, pytest.approx(1 / 0.9, rel=1e-4)]
-    assert dropout(x, 0.0) is x

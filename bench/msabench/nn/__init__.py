@@ -1,7 +1,7 @@
 """Layers that several methods share. Whatever one method alone uses stays in that method's folder."""
 
 from msabench.nn.attention import attend
-from msabench.nn.dropout import dropout
+from msabench.nn.dropout import Keep, dropout
 from msabench.nn.init import init_as_bert
 from msabench.nn.losses import task_loss
 from msabench.nn.lstm import LastStateLSTM
@@ -9,6 +9,7 @@ from msabench.nn.mult import MulTEncoder, sinusoids
 from msabench.nn.subnets import MeanSubnet, TextSubnet
 
 __all__ = [
+    "Keep",
     "LastStateLSTM",
     "MeanSubnet",
     "MulTEncoder",

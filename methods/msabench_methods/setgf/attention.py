@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from msabench_methods.setgf.dropout import LEVELS, keep, kept_levels, random_words
+from msabench.nn import Keep
 from msabench_methods.setgf.rows import Layout
 
 Sizes = list[int]
@@ -66,9 +66,9 @@ def padded(
 def _by_sample(
     query: Tensor, keys: Tensor, values: Tensor, of: Layout, to: Layout, heads: int, dropout: float
 ) -> Tensor:
-    kept = kept_levels(dropout)
-    values = values * (LEVELS / max(kept, 1)) if dropout else values  # what is kept is scaled up
-    out: Tensor = _Attend.apply(query, keys, values, of.sizes, to.sizes, heads, kept)  # type: ignore[no-untyped-call]
+    keep = Keep(dropout)
+    values = values / keep.share if dropout else values  # what is kept is scaled up
+    out: Tensor = _Attend.apply(query, keys, values, of.sizes, to.sizes, heads, keep)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -78,19 +78,20 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, of: Sizes, to: Sizes, heads: int, kept: int
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, of: Sizes, to: Sizes, heads: int, keep: Keep
     ) -> Tensor:
         out = torch.empty_like(q)
         ctx.of, ctx.to, ctx.heads = of, to, heads
         ctx.weights, ctx.dropped = [], []
         counts = [heads * n * m for n, m in zip(of, to, strict=True)]
-        words = torch.split(random_words(sum(counts)), counts) if kept < LEVELS else [None] * len(of)
+        drawn_at_once = keep.draw(torch.Size([sum(counts)])) if keep.dropped else None
+        kept = [None] * len(of) if drawn_at_once is None else torch.split(drawn_at_once, counts)
         parts = (_heads(x, sizes, heads) for x, sizes in ((q, of), (out, of), (k, to), (v, to)))
-        for q_i, o_i, k_i, v_i, drawn in zip(*parts, words, strict=True):
+        for q_i, o_i, k_i, v_i, kept_i in zip(*parts, kept, strict=True):
             weights = torch.bmm(q_i, k_i.transpose(1, 2)).softmax(2)  # (nh, n_i, m_i)
             dropped = weights
-            if drawn is not None:
-                dropped = keep(drawn, kept, weights.dtype).view(weights.shape).mul_(weights)
+            if kept_i is not None:
+                dropped = weights * kept_i.view(weights.shape)
             o_i.copy_(torch.bmm(dropped, v_i))
             if any(ctx.needs_input_grad):
                 ctx.weights.append(weights)

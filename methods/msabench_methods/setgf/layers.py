@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from msabench.nn import dropout
 from msabench_methods.setgf.attention import attend
-from msabench_methods.setgf.dropout import dropout
 from msabench_methods.setgf.lstm import RowLSTM
 from msabench_methods.setgf.recipe import SETGFHyperparameters
 from msabench_methods.setgf.rows import Layout
@@ -98,14 +98,13 @@ class CrossBlock(nn.Module):
         self, x: Tensor, layout: Layout, source: Sequence[tuple[Tensor, Tensor]], to: Layout
     ) -> Tensor:
         """(M_q, d) and per layer keys and values (M_k, d) -> (M_q, d)"""
-        hp, on = self.hp, float(self.training)
+        hp, training = self.hp, self.training
         for layer, (keys, values) in zip(self.stack, source, strict=True):
-            found = attend(
-                layer.query(x), keys, values, of=layout, to=to, heads=hp.heads, dropout=on * hp.attn_dropout
-            )
-            x = x + dropout(layer.attention.out_proj(found), on * hp.res_dropout)
-            hidden = dropout(layer.linear_1(layer.norm_2(x)).relu(), on * hp.relu_dropout)  # (M_q, 4d)
-            x = x + dropout(layer.linear_2(hidden), on * hp.res_dropout)
+            dropped = hp.attn_dropout if training else 0.0
+            found = attend(layer.query(x), keys, values, of=layout, to=to, heads=hp.heads, dropout=dropped)
+            x = x + dropout(layer.attention.out_proj(found), hp.res_dropout, training)
+            hidden = dropout(layer.linear_1(layer.norm_2(x)).relu(), hp.relu_dropout, training)  # (M_q, 4d)
+            x = x + dropout(layer.linear_2(hidden), hp.res_dropout, training)
         normed: Tensor = self.norm(x)
         return normed
 

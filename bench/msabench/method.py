@@ -79,6 +79,9 @@ class InputForm:
     """Tokens per sample where text is tokenised to no length of its own, as in word-level data; 0 takes the
     dataset card's. Ids or text features that come with the file keep their length, samples with a context
     have the card's."""
+    text_tail: int | None = None
+    """Which states at padding the method reads of a text encoder that it trains: None, any; a number, those
+    of so many last positions alone. Others are then zeros, and are not worked out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,13 +78,14 @@ class Trainer:
         self.seed, self.epochs, self.patience, self.test = seed, epochs, patience, test
         self.optimizers = self._optimizers()
         self.parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
+        self.tail = method.inputs(method.hp).text_tail
         self.log = Log()
         self.device = data.train.labels.device
 
     def forward(self, batch: Batch) -> Output:
         """Encode the text if its encoder is trained, then the method's forward pass."""
         if self.encoder is not None:
-            batch = replace(batch, text=self.encoder(batch.tokens))
+            batch = replace(batch, text=self.encoder(batch.tokens, self.tail))
         output: Output = self.method(batch)
         return output
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from msabench.encoders import sparing
 from msabench.encoders.ref import TINY, TINY_CONFIG, TINY_SEED, EncoderRef
 from msabench.errors import SpecError
 
@@ -29,7 +30,9 @@ class TextEncoder(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model = sparing.with_cheap_dropout(model)
+        # where a token stands is said by number: in other families the number depends on padding
+        self._positions = getattr(model.config, "model_type", "") == "bert"
         takes = inspect.signature(model.forward).parameters
         segments = getattr(model.config, "type_vocab_size", 0)
         self._segments = "token_type_ids" in takes and isinstance(segments, int) and segments > 1
@@ -39,21 +42,32 @@ class TextEncoder(nn.Module):
         """As `load`."""
         return load(ref)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Last hidden states, those of padding included.
+    def forward(self, tokens: Tensor, tail: int | None = None) -> Tensor:
+        """Last hidden states.
 
         Parameters
         ----------
         tokens
             (B, 3, L) int: ids, mask, segment ids.
+        tail
+            As `InputForm.text_tail`: which states of padding will be read.
 
         Returns
         -------
         (B, L, d) float. Padding is never attended to, but its own rows hold what the encoder computes
-        there (not zeros), because the reference methods go on with them.
+        there (not zeros), because several reference methods go on with them; with a tail, rows of padding
+        before it are zeros, or what the encoder computes.
         """
-        ids, mask, segments = tokens.long().unbind(1)  # (B, L) each
+        tokens = tokens.long()
+        if tail is None or not self._positions:
+            return self._states(tokens, None)
+        return sparing.in_chunks(self._states, tokens, tail)
+
+    def _states(self, tokens: Tensor, positions: Tensor | None) -> Tensor:
+        ids, mask, segments = tokens.unbind(1)  # (B, L) each
         extra = {"token_type_ids": segments} if self._segments else {}
+        if positions is not None:
+            extra["position_ids"] = positions
         hidden = self.model(input_ids=ids, attention_mask=mask, **extra).last_hidden_state  # (B, L, d)
         return cast(Tensor, hidden)
 

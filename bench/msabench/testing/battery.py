@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Check] = {
         network.gradient_reaches_parameters,
         network.gradient_reaches_modalities,
         network.evaluation,
+        network.padding,
         training.labels,
         training.determinism,
         training.resume,

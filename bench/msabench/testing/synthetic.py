@@ -51,10 +51,14 @@ class TinyEncoder(nn.Module):
         self.embedding = nn.Embedding(VOCABULARY, width)
         self.linear = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, 3, L_t) int -> (B, L_t, d_t)"""
+    def forward(self, tokens: Tensor, tail: int | None = None) -> Tensor:
+        """(B, 3, L_t) int -> (B, L_t, d_t), with zeros where `InputForm.text_tail` says that nobody reads"""
         states: Tensor = self.linear(self.embedding(tokens[:, 0].long()))
-        return states
+        if tail is None:
+            return states
+        length = tokens.shape[2]
+        read = tokens[:, 1].bool() | (torch.arange(length, device=tokens.device) >= length - tail)
+        return states * read[..., None]
 
 
 def make_data(

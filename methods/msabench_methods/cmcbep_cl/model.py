@@ -70,7 +70,7 @@ class CMCBEPCL(Method):
     @classmethod
     def inputs(cls, hp: CMCBEPCLHyperparameters) -> InputForm:
         """A fine-tuned text encoder over 50 tokens; audio and vision as whole sequences."""
-        return InputForm(text="finetuned", token_length=50)
+        return InputForm(text="finetuned", token_length=50, text_tail=0)
 
     def __init__(self, *, sizes: InputSizes, hp: CMCBEPCLHyperparameters) -> None:
         super().__init__(sizes=sizes, hp=hp)

@@ -129,7 +129,9 @@ class MLCL(Method):
     @classmethod
     def inputs(cls, hp: MLCLHyperparameters) -> InputForm:
         """A fine-tuned text encoder; audio and vision as sequences."""
-        return InputForm(text="finetuned", token_length=hp.token_length)
+        # the convolution at the last position reaches the one before it
+        tail = 2 if hp.text_pool == "last" and not hp.cross_tokens else None
+        return InputForm(text="finetuned", token_length=hp.token_length, text_tail=tail)
 
     def __init__(self, *, sizes: InputSizes, hp: MLCLHyperparameters) -> None:
         super().__init__(sizes=sizes, hp=hp)

@@ -33,7 +33,7 @@ C outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -151,8 +151,9 @@ class R3DG(Method):
     @classmethod
     def inputs(cls, hp: R3DGHyperparameters) -> InputForm:
         """A fine-tuned text encoder, or precomputed features; audio and vision as sequences."""
-        text: Literal["frozen", "finetuned"] = "frozen" if hp.text_network == "sequence" else "finetuned"
-        return InputForm(text=text, token_length=hp.token_length)
+        if hp.text_network == "sequence":
+            return InputForm(text="frozen", token_length=hp.token_length)
+        return InputForm(text="finetuned", token_length=hp.token_length, text_tail=0)
 
     def __init__(self, *, sizes: InputSizes, hp: R3DGHyperparameters) -> None:
         super().__init__(sizes=sizes, hp=hp)

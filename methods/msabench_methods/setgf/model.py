@@ -67,7 +67,7 @@ class SETGF(Method):
     @classmethod
     def inputs(cls, hp: SETGFHyperparameters) -> InputForm:
         """A fine-tuned text encoder, audio and vision as sequences."""
-        return InputForm(text="finetuned")
+        return InputForm(text="finetuned", text_tail=0)
 
     def __init__(self, *, sizes: InputSizes, hp: SETGFHyperparameters) -> None:
         super().__init__(sizes=sizes, hp=hp)

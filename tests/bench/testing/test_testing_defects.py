@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from msabench.method import Batch, InputSizes, Output, Progress
+from msabench.method import Batch, InputForm, InputSizes, Output, Progress
 
 HIDDEN = 12
 Make = Callable[..., Any]
@@ -143,6 +143,21 @@ class TestEvaluation:
         self, toy: Make, must_fail: Make, method: type, words: str
     ) -> None:
         must_fail(toy(method), "evaluation", words)
+
+
+class ReadsPadding:
+    @classmethod
+    def inputs(cls, hp: Any) -> InputForm:
+        return InputForm(text="finetuned", audio="mean", text_tail=0)
+
+    def forward(self, batch: Batch) -> Output:
+        mean = batch.text.mean((1, 2))  # padding included
+        return Output(prediction=super().forward(batch).prediction + mean)
+
+
+class TestPadding:
+    def test_a_method_that_reads_what_it_says_it_does_not(self, toy: Make, must_fail: Make) -> None:
+        must_fail(toy(ReadsPadding, text="finetuned"), "padding", "text_tail")
 
 
 class ReadsLabels:

@@ -162,6 +162,23 @@ def evaluation(subject: Subject) -> None:
         )
 
 
+def padding(subject: Subject) -> None:
+    """A method that says which states of padded tokens it reads (`InputForm.text_tail`) reads no others."""
+    data = small_data(subject)
+    trainer = trained(subject, data, epochs=1)
+    if trainer.encoder is None or trainer.tail is None:
+        return
+    rows = list(range(len(data.test)))
+    spared = predict(trainer, data.test, rows)
+    trainer.tail = None
+    _expect_same(
+        spared,
+        predict(trainer, data.test, rows),
+        "with the states that `text_tail` asks for and with all",
+        "`text_tail` leaves out what `forward` reads: a convolution, a mean or attention over padding",
+    )
+
+
 def _expect_shape(prediction: Tensor, samples: int, task: Task, where: str) -> None:
     wanted = (samples, task.classes) if task.kind == "multiclass" else (samples,)
     if tuple(prediction.shape) != wanted:
@@ -211,7 +228,7 @@ def _every_pattern_matches(subject: Subject, names: list[str]) -> None:
 def _modalities_reached(trainer: Trainer) -> set[str]:
     split = trainer.data.train
     batch = split.batch(torch.arange(len(split)))
-    text = batch.text if trainer.encoder is None else trainer.encoder(batch.tokens)
+    text = batch.text if trainer.encoder is None else trainer.encoder(batch.tokens, trainer.tail)
     inputs = {
         "text": text.detach().requires_grad_(),
         "audio": batch.audio.detach().clone().requires_grad_(),

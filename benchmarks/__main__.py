@@ -11,7 +11,7 @@ from benchmarks import against_mmsa, against_references, data_speed, startup
 def main() -> None:
     """Parse the options and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--methods", default="lf_dnn,tfn,almt,r3dg,mlcl,cmcbep_cl")
+    parser.add_argument("--methods", default="lf_dnn,tfn,almt,setgf,r3dg,mlcl,cmcbep_cl")
     parser.add_argument("--epochs", type=int, default=3, help="measured epochs of each trainer")
     parser.add_argument("--rounds", type=int, default=2, help="times that both trainers are started in turn")
     parser.add_argument("--threads", type=int, default=2)

@@ -38,8 +38,9 @@ def main() -> None:
     import MMSA
     from MMSA import run as mmsa_run
 
-    config = MMSA.get_config_regression(job["method"], "mosi")
-    config["featurePath"] = str(Path(job["data"], *Path(config["featurePath"]).parts[-3:]))
+    config = MMSA.get_config_regression(job["peer"], "mosi")
+    config["featurePath"] = str(Path(job["data"], "MOSI", "Processed", "unaligned_50.pkl"))
+    config["need_data_aligned"] = False
     if "pretrained" in config:
         config["pretrained"] = job["bert"]
     seconds = []
@@ -71,7 +72,7 @@ def main() -> None:
     mmsa_run.ATIO.getTrain = get_train
     with contextlib.suppress(Enough):
         MMSA.MMSA_run(
-            job["method"], "mosi", config=config, seeds=[1111], num_workers=0, gpu_ids=[], verbose_level=0,
+            job["peer"], "mosi", config=config, seeds=[1111], num_workers=0, gpu_ids=[], verbose_level=0,
             model_save_dir="models", res_save_dir="results", log_dir="logs",
         )  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

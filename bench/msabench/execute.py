@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +13,7 @@ from filelock import FileLock, Timeout
 from msabench import encoders
 from msabench.data import open_source
 from msabench.data.types import Dataset
-from msabench.engines import local
-from msabench.engines.job import Job, RunProgress, forget, progress
+from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress
 from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
@@ -50,8 +48,9 @@ class Observer(Protocol):
 class Machine:
     """Where and how runs are carried out; never part of what they compute."""
 
-    workers: int
+    engine: Engine
     gpus: int = 0
+    """Of this machine: text features that runs share are worked out on one, if there is any"""
     tracking_uri: str | None = None
     tracking: bool = True
     checkpoint_seconds: float = 60.0
@@ -65,20 +64,6 @@ class Outcome:
     finished: int = 0
     failed: list[RunRecord] = field(default_factory=list)
     recorded_before: int = 0
-
-
-def default_workers(gpus: int) -> int:
-    """One worker a GPU, or one a core where there is none."""
-    return gpus or max(
-        1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-
-
-def gpu_count() -> int:
-    """GPUs that torch can use."""
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def execute(
@@ -215,16 +200,15 @@ def _train(
 
     # the long runs first, so that the last one does not keep the other workers waiting
     ordered = sorted(todo, key=lambda run: run.text_mode != "finetuned")
-    slots = local.devices(machine.workers, machine.gpus)
-    for ended in local.run(
-        jobs(ordered), slots, poll=lambda: observer.running(progress(folder)), more=lambda: jobs(more())
+    for ended in machine.engine.run(
+        jobs(ordered), poll=lambda: observer.running(progress(folder)), more=lambda: jobs(more())
     ):
         if ended.status is None:
             _record_death(store, ended, datasets)
         yield store.get(ended.job.key)
 
 
-def _record_death(store: Store, ended: local.Ended, datasets: dict[str, Dataset]) -> None:
+def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> None:
     """A worker that died left no record; its run is a failure, not a gap."""
     from msabench.train import failed_record
 

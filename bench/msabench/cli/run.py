@@ -83,11 +83,12 @@ def run(
         return
     _refuse_contradictions(plan)
     from msabench.cli.progress import Screen
-    from msabench.execute import Machine, default_workers, execute, gpu_count
+    from msabench.engines.local import LocalEngine, default_workers, devices, gpu_count
+    from msabench.execute import Machine, execute
 
     gpus = gpu_count()
     machine = Machine(
-        workers=workers or default_workers(gpus),
+        engine=LocalEngine(slots=devices(workers or default_workers(gpus), gpus)),
         gpus=gpus,
         tracking_uri=tracking_uri,
         tracking=tracking,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msabench.data import DataSource, open_source
 from msabench.data.types import Dataset
@@ -40,6 +41,42 @@ class Job:
     def key(self) -> str:
         """The run's key."""
         return self.spec.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A job that is over."""
+
+    job: Job
+    status: Status | None
+    """None where its worker died or failed outside training: no record was written"""
+    reason: str = ""
+    """Why there is no record, as a sentence's end for a table"""
+
+
+class Engine(Protocol):
+    """What runs jobs. It does not know what they compute, and which engine ran a job changes no result."""
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        poll: Callable[[], None],
+        more: Callable[[], Sequence[Job]] | None = None,
+    ) -> Iterator[Ended]:
+        """Run jobs and yield each as it ends.
+
+        Parameters
+        ----------
+        poll
+            Called several times a second while jobs run.
+        more
+            Called after each job that ended: jobs that its result has made known.
+
+        Notes
+        -----
+        A worker that dies loses its own job only. When the caller stops iterating (Ctrl-C), workers are
+        stopped; their runs go on from their checkpoints next time.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from pebble import ProcessExpired, ProcessPool
 
-from msabench.engines.job import Job, perform
+from msabench.engines.job import Ended, Job, perform
 from msabench.run import Status
 
 POLL_SECONDS = 0.2
@@ -26,64 +26,46 @@ HINTS = {
 """What most likely ended a worker, by signal"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """A job that is over."""
-
-    job: Job
-    status: Status | None
-    """None where the worker died or failed outside training: no record was written"""
-    reason: str = ""
-
-
 def devices(workers: int, gpus: int) -> list[str]:
     """The device of each worker slot: GPUs in turn, or the CPU where there is none."""
     return [f"cuda:{i % gpus}" if gpus else "cpu" for i in range(workers)]
 
 
-def run(
-    jobs: Sequence[Job],
-    slots: Sequence[str],
-    poll: Callable[[], None],
-    more: Callable[[], Sequence[Job]] | None = None,
-) -> Iterator[Ended]:
-    """Run jobs, one at a time in each slot, and yield each as it ends.
+@dataclass(frozen=True, kw_only=True)
+class LocalEngine:
+    """Persistent worker processes on this machine, each with one run at a time."""
 
-    Parameters
-    ----------
-    slots
-        The device of each worker.
-    poll
-        Called several times a second while jobs run.
-    more
-        Called after each job that ended: jobs that its result has made known.
+    slots: Sequence[str]
+    """The device of each worker"""
 
-    Notes
-    -----
-    A worker that dies, is killed or runs out of memory loses its own run only. When the caller stops
-    iterating (Ctrl-C), workers are stopped; their runs go on from their checkpoints next time.
-    """
-    waiting, free = deque(jobs), deque(slots[: max(1, min(len(slots), len(jobs)))])
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(
-        max_workers=len(free), context=context, initializer=_start_worker, initargs=(os.getpid(),)
-    )
-    running: dict[Future[Status], Job] = {}
-    try:
-        while waiting or running:
-            while waiting and free:
-                job = replace(waiting.popleft(), device=free.popleft())
-                running[pool.schedule(perform, args=[job])] = job
-            done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            poll()
-            for future in done:
-                job = running.pop(future)
-                free.append(job.device)
-                yield _ended(job, future.exception(), None if future.exception() else future.result())
-                waiting.extend(more() if more else ())
-    finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join(timeout=10)
+    def run(
+        self,
+        jobs: Sequence[Job],
+        poll: Callable[[], None],
+        more: Callable[[], Sequence[Job]] | None = None,
+    ) -> Iterator[Ended]:
+        """Run jobs, one at a time in each slot, and yield each as it ends: see `Engine`."""
+        waiting, free = deque(jobs), deque(self.slots[: max(1, min(len(self.slots), len(jobs)))])
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPool(
+            max_workers=len(free), context=context, initializer=_start_worker, initargs=(os.getpid(),)
+        )
+        running: dict[Future[Status], Job] = {}
+        try:
+            while waiting or running:
+                while waiting and free:
+                    job = replace(waiting.popleft(), device=free.popleft())
+                    running[pool.schedule(perform, args=[job])] = job
+                done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                poll()
+                for future in done:
+                    job = running.pop(future)
+                    free.append(job.device)
+                    yield _ended(job, future.exception(), None if future.exception() else future.result())
+                    waiting.extend(more() if more else ())
+        finally:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join(timeout=10)
 
 
 def _ended(job: Job, error: BaseException | None, status: Status | None) -> Ended:
@@ -109,3 +91,17 @@ def _leave_with(driver: int) -> None:
     while os.getppid() == driver:
         time.sleep(1)
     os._exit(1)
+
+
+def default_workers(gpus: int) -> int:
+    """One worker a GPU, or one a core where there is none."""
+    return gpus or max(
+        1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+
+
+def gpu_count() -> int:
+    """GPUs that torch can use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

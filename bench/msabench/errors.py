@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class MsabenchError(Exception):
@@ -42,6 +45,35 @@ class DataError(MsabenchError):
 
 class SpecError(MsabenchError):
     """Settings that contradict each other or name something unknown."""
+
+
+class WriteError(MsabenchError):
+    """Results that cannot be written: the disk is full or read-only, or permission is missing."""
+
+
+_SPACE = "make room and run the same command again: what is recorded stays, and unfinished runs go on"
+_PERMISSION = "make the folder writable, or name another with --results-root"
+_REFUSED = {
+    errno.ENOSPC: ("the disk is full", _SPACE),
+    errno.EDQUOT: ("the disk quota is used up", _SPACE),
+    errno.EFBIG: ("a file would become larger than the system allows this process", _SPACE),
+    errno.EIO: ("the disk reports an error", "check the disk, then run the same command again"),
+    errno.EROFS: ("the disk is read-only", _PERMISSION),
+    errno.EACCES: ("the permission is missing", _PERMISSION),
+    errno.EPERM: ("the permission is missing", _PERMISSION),
+}
+
+
+@contextmanager
+def write_errors(where: Path | None = None) -> Iterator[None]:
+    """Within it, what a disk refuses is a `WriteError`; other errors of the system pass through."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        why, fix = _REFUSED[error.errno]
+        raise WriteError(f"cannot write: {why}", where=str(error.filename or where or ""), fix=fix) from error
 
 
 class UnknownName(SpecError, KeyError):

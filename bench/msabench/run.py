@@ -18,7 +18,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Status = Literal["finished", "failed"]
 TaskKind = Literal["regression", "binary", "multiclass"]
 DataKind = Literal["real", "twin"]
-Track = Literal["paper", "tuned", "trial"]
+Track = Literal["paper", "tuned", "trial", "external"]
+Cause = Literal["nan", "out-of-memory", "killed", "timeout", "exception"]
+TextMode = Literal["finetuned", "frozen", "unstated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,12 @@ class RunSpec:
     seed: int
     text_encoder: str
     """Identity of the text encoder, weights included, as in `minilm@82ca36a4`; `features`: the file's own."""
-    text_mode: Literal["finetuned", "frozen"]
+    text_mode: TextMode
+    """`unstated` for external results alone, whose authors did not say"""
     budget: Budget = field(default_factory=Budget)
     track: Track = "paper"
-    """`trial`: a run of the search, which keeps validation predictions only"""
+    """`trial`: a run of the search, which keeps validation predictions only; `external`: predictions made
+    elsewhere, see `msabench.external`"""
 
     @property
     def key(self) -> str:
@@ -82,6 +86,17 @@ class RunSpec:
     def row(self) -> str:
         """The method as a table names it: `almt`, `almt[fusion=off]`."""
         return f"{self.method}[{self.variant}]" if self.variant else self.method
+
+    @property
+    def settings(self) -> str:
+        """8 hex digits of the hash of the hyperparameters: seeds of one row must agree in it."""
+        text = json.dumps(dict(self.hyperparameters), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def external(self) -> bool:
+        """Whether it was trained outside msabench: only its predictions were imported."""
+        return self.track == "external"
 
     def to_json(self) -> dict[str, Any]:
         """Plain containers, for `run.json`."""
@@ -97,7 +112,7 @@ class RunSpec:
 class Failure:
     """Why a run ended without a result."""
 
-    cause: Literal["nan", "out-of-memory", "killed", "exception"]
+    cause: Cause
     message: str
     """One sentence for a table."""
     traceback: str = ""
@@ -174,3 +189,8 @@ class RunRecord:
     def epochs(self) -> int:
         """How many epochs were trained."""
         return len(self.seconds)
+
+    @property
+    def chosen_outside(self) -> bool:
+        """Whether the epoch was chosen before the result came here: an external one of a single epoch."""
+        return self.spec.external and self.epochs == 1

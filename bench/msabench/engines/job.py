@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from msabench.data import DataSource, open_source
 from msabench.data.types import Dataset
 from msabench.encoders import EncoderRef
-from msabench.errors import MsabenchError
+from msabench.engines.log import kept_log
+from msabench.errors import MsabenchError, WriteError, write_errors
 from msabench.records import Store
-from msabench.run import Failure, RunSpec, Status
+from msabench.run import Cause, Failure, RunSpec, Status
 
 if TYPE_CHECKING:
     from msabench.train import EpochReport
@@ -52,6 +55,11 @@ class Ended:
     """None where its worker died or failed outside training: no record was written"""
     reason: str = ""
     """Why there is no record, as a sentence's end for a table"""
+    cause: Cause = "killed"
+    """Of the failure that is recorded, where there is no record"""
+    traceback: str = ""
+    halt: WriteError | None = None
+    """What no run is at fault for, as a full disk: nothing is recorded, and the study stops with it"""
 
 
 class Engine(Protocol):
@@ -104,8 +112,33 @@ def opened(job: Job) -> Dataset:
     return _opened[key]
 
 
+def attempt(job: Job) -> Ended:
+    """What a worker of any engine does with a job: perform it, its output kept in its log.
+
+    Nothing that the job does raises here, short of ending the process.
+    """
+    with kept_log(log_path(job.study, job.key)):
+        try:
+            return Ended(job=job, status=perform(job))
+        except WriteError as error:
+            return Ended(job=job, status=None, reason=error.what, halt=error)
+        except (Exception, SystemExit) as error:
+            trace = "".join(traceback.format_exception(error))
+            print(trace, flush=True)
+            text = str(error).strip().split("\n")[0]
+            cause: Cause = "out-of-memory" if isinstance(error, MemoryError) else "exception"
+            reason = f"{type(error).__name__}: {text}"
+            return Ended(job=job, status=None, reason=reason, cause=cause, traceback=trace)
+
+
 def perform(job: Job) -> Status:
-    """Train, and write the record; returns its status. A finished record that is there is left alone."""
+    """Train, and write the record; returns its status. A finished record that is there is left alone.
+
+    Raises
+    ------
+    WriteError
+        If the record cannot be written, as on a full disk. The checkpoint stays.
+    """
     import torch
 
     from msabench.train import Checkpoint, failed_record, train
@@ -120,8 +153,9 @@ def perform(job: Job) -> Status:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
     checkpoint = _path(job.study, job.key, "pt")
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     dataset = opened(job)
+    with write_errors(store.path):
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
     try:
         record = train(
             job.spec,
@@ -133,7 +167,10 @@ def perform(job: Job) -> Status:
         )
     except MsabenchError as error:
         record = failed_record(job.spec, dataset, Failure(cause="exception", message=error.what))
-    store.write(record, record.truths or dataset.truths)
+    if record.failure and record.failure.traceback:
+        print(record.failure.traceback, flush=True)
+    with write_errors(store.path):
+        store.write(record, record.truths or dataset.truths)
     forget(job.study, job.key)
     return record.status
 
@@ -155,6 +192,11 @@ def forget(study: Path, key: str) -> None:
         _path(study, key, ending).unlink(missing_ok=True)
 
 
+def log_path(study: Path, key: str) -> Path:
+    """Where the output of a run's worker is kept, if there was any."""
+    return study / "logs" / f"{key}.log"
+
+
 def _path(study: Path, key: str, ending: str) -> Path:
     return study / UNFINISHED / f"{key}.{ending}"
 
@@ -172,5 +214,6 @@ def _tell(job: Job, report: EpochReport) -> None:
         process=os.getpid(),
     )
     temporary = path.with_suffix(".tmp-json")
-    temporary.write_text(json.dumps(asdict(now)), encoding="utf-8")
-    temporary.replace(path)
+    with contextlib.suppress(OSError):  # it is only shown; the record will say that the disk is full
+        temporary.write_text(json.dumps(asdict(now)), encoding="utf-8")
+        temporary.replace(path)

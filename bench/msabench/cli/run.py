@@ -8,30 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msabench.cli import options as o
+from msabench.cli.groups import with_groups
+from msabench.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
-    from msabench.execute import Outcome
+    from msabench.execute import Machine, Outcome
     from msabench.study import Plan
 
 HEADLINES = ["same-epoch", "best-epoch"]
 """What a study ends with: the honest reading, and beside it the one that the test set chose"""
 
 
+@with_groups
 def run(
-    methods: o.Methods = None,
-    datasets: o.Datasets = None,
-    seeds: o.Seeds = None,
-    epochs: o.Epochs = None,
-    patience: o.Patience = None,
-    text_encoder: o.Encoder = None,
-    trials: o.Trials = None,
-    sampler: o.SamplerName = None,
-    track: o.TrackNames = None,
-    twin: o.Twin = False,
-    scale: o.Scale = None,
-    file: o.Files = None,
-    name: o.Name = None,
-    study: o.StudyFile = None,
+    study: StudyOptions,
     workers: Annotated[
         int | None, typer.Option(help="Runs at a time; default: one a GPU, or one a core.")
     ] = None,
@@ -61,30 +51,13 @@ def run(
         raise SpecError(f"--retry takes 'failed', but got '{retry}'")
     if workers is not None and workers < 1:
         raise SpecError(f"`workers >= 1` must hold, but got workers={workers}")
-    spec = o.study_of(
-        study=study,
-        methods=methods,
-        datasets=datasets,
-        seeds=seeds,
-        epochs=epochs,
-        patience=patience,
-        text_encoder=text_encoder,
-        trials=trials,
-        sampler=sampler,
-        track=track,
-        twin=twin,
-        scale=scale,
-        files=file,
-        name=name,
-    )
-    plan = make_plan(spec, data_root, cache_root)
+    plan = make_plan(study.spec(), data_root, cache_root)
     if dry_run:
         print_plan(plan, results_root, retry_failed=retry == "failed")
         return
     _refuse_contradictions(plan)
-    from msabench.cli.progress import Screen
     from msabench.engines.local import LocalEngine, default_workers, devices, gpu_count
-    from msabench.execute import Machine, execute
+    from msabench.execute import Machine
 
     gpus = gpu_count()
     machine = Machine(
@@ -93,16 +66,7 @@ def run(
         tracking_uri=tracking_uri,
         tracking=tracking,
     )
-    with Screen() as screen:
-        for skip in plan.skipped:
-            screen.warn(f"{skip.method} is left out on {skip.dataset}: {skip.reason}")
-        for note in plan.notes:
-            screen.warn(note)
-        try:
-            outcome = execute(plan, results_root, machine, screen, retry_failed=retry == "failed")
-        except KeyboardInterrupt:
-            screen.interrupted(results_root / spec.folder)
-            raise typer.Exit(130) from None
+    outcome = _carry_out(plan, results_root, machine, retry_failed=retry == "failed")
     _conclude(outcome, convention, selection, results_root, tracking_uri, tracking)
 
 
@@ -114,6 +78,23 @@ def _refuse_contradictions(plan: Plan) -> None:
 
         for run in variants.values():
             settings(run.method, run.hyperparameters)
+
+
+def _carry_out(plan: Plan, results_root: Path, machine: Machine, *, retry_failed: bool) -> Outcome:
+    """Execute a plan with its progress on the screen."""
+    from msabench.cli.progress import Screen
+    from msabench.execute import execute
+
+    with Screen() as screen:
+        for skip in plan.skipped:
+            screen.warn(f"{skip.method} is left out on {skip.dataset}: {skip.reason}")
+        for note in plan.notes:
+            screen.warn(note)
+        try:
+            return execute(plan, results_root, machine, screen, retry_failed=retry_failed)
+        except KeyboardInterrupt:
+            screen.interrupted(results_root / plan.study.folder)
+            raise typer.Exit(130) from None
 
 
 def _conclude(

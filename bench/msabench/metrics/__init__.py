@@ -17,6 +17,7 @@ from msabench.metrics.checks import checked, checked_truths, first_nan, numbers
 from msabench.metrics.criteria import criterion
 from msabench.metrics.primitives import Figures
 from msabench.metrics.types import Convention, Metric
+from msabench.run import Array
 
 __all__ = [
     "CONVENTIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "fitting",
     "score",
     "score_epochs",
+    "score_resamples",
 ]
 
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
@@ -121,7 +123,42 @@ def score_epochs(convention: str, predictions: Any, truths: Any) -> Figures:
     >>> score_epochs("mmsa", [[1.0, -1.0], [1.0, 1.0]], [2.0, -2.0])["has0_acc2"]
     array([1. , 0.5])
     """
-    used = convention_named(convention)
+    return _scored(convention_named(convention), predictions, truths, None)
+
+
+def score_resamples(convention: str, predictions: Any, truths: Any, weights: Array) -> Figures:
+    """Score the predictions of many epochs on many resamples of the samples.
+
+    Parameters
+    ----------
+    predictions
+        (E, N), or (E, N, C).
+    truths
+        (N,)
+    weights
+        (R, N): how often each sample occurs in each resample; whole numbers in float32, or float64.
+
+    Returns
+    -------
+    dict
+        Every figure of the convention, (R, E) float64: what `score_epochs` gives for the samples repeated so.
+
+    Raises
+    ------
+    SpecError, DataError
+        As `score_epochs`.
+
+    Examples
+    --------
+    >>> twice = np.array([[2.0, 0.0], [1.0, 1.0]])
+    >>> score_resamples("mmsa", [[1.0, 1.0]], [2.0, -2.0], twice)["has0_acc2"]
+    array([[1. ],
+           [0.5]])
+    """
+    return _scored(convention_named(convention), predictions, truths, weights)
+
+
+def _scored(used: Convention, predictions: Any, truths: Any, weights: Array | None) -> Figures:
     p, y = checked(used, predictions, truths)
     refused = None
     if used.refuses_nan and len(p):
@@ -129,12 +166,12 @@ def score_epochs(convention: str, predictions: Any, truths: Any) -> Figures:
         if refused.any():
             p = p.copy()
             p[refused] = 0
-    computed = used.compute(p, y)
+    computed = used.compute(p, y, weights)
     figures = {metric.key: computed[metric.key] for metric in used.figures}
     for values in figures.values():
         values[~np.isfinite(values)] = np.nan
         if refused is not None:
-            values[refused] = np.nan
+            values[..., refused] = np.nan
     return figures
 
 

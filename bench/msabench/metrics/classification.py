@@ -1,6 +1,7 @@
 """Conventions for classes: humour (UR-FUNNY), sarcasm (MUStARD), emotions (CHERMA), MMSA's three classes.
 
-`z` logits, (E, N) for one output per sample or (E, N, C); `y` classes from 0. Argmax gives the earlier class
+`z` logits, (E, N) for one output per sample or (E, N, C); `y` classes from 0,
+`w` (R, N) weights of resamples, or None. Argmax gives the earlier class
 on a tie. A NaN logit is refused.
 """
 
@@ -13,11 +14,11 @@ from msabench.metrics.types import Convention, Metric
 from msabench.run import Array
 
 
-def _argmax(z: Array, y: Array) -> Counts:
-    return count(z.argmax(axis=2), y, range(z.shape[2]))
+def _argmax(z: Array, y: Array, w: Array | None) -> Counts:
+    return count(z.argmax(axis=2), y, range(z.shape[2]), w)
 
 
-def hkt(z: Array, y: Array) -> Figures:
+def hkt(z: Array, y: Array, w: Array | None = None) -> Figures:
     """HKT's figures, from one logit: class rne(sigmoid(z)), with the sigmoid in float32.
 
     So 0.5 is class 0, and so are logits up to about 8.9e-8, whose sigmoid float32 rounds to 0.5.
@@ -34,11 +35,11 @@ def hkt(z: Array, y: Array) -> Figures:
     with np.errstate(over="ignore"):
         # through float64, because numpy's float32 exp may differ by a unit in the last place between machines
         decay = np.exp(-z.astype(np.float64)).astype(np.float32)
-    counts = count(np.rint(1 / (1 + decay)), y, (0, 1))
+    counts = count(np.rint(1 / (1 + decay)), y, (0, 1), w)
     return {"acc": counts.accuracy(), "f1": counts.weighted_f1()}
 
 
-def mhd(z: Array, y: Array) -> Figures:
+def mhd(z: Array, y: Array, w: Array | None = None) -> Figures:
     """MLCL's figures for humour and sarcasm, from two logits: accuracy, F1 weighted by predicted counts.
 
     Its "average" F1 is the micro F1, which equals the accuracy.
@@ -52,12 +53,12 @@ def mhd(z: Array, y: Array) -> Figures:
     >>> mhd(np.array([[[0.0, 0.0], [1.0, 0.0]]]), np.array([0, 1]))["f1_swapped"].round(4)
     array([0.6667])
     """
-    counts = _argmax(z, y)
+    counts = _argmax(z, y, w)
     accuracy = counts.accuracy()
     return {"acc": accuracy, "f1_swapped": counts.weighted_f1(swapped=True), "f1_micro": accuracy.copy()}
 
 
-def misa_humor(z: Array, y: Array) -> Figures:
+def misa_humor(z: Array, y: Array, w: Array | None = None) -> Figures:
     """MISA's figure for UR-FUNNY, from two logits: accuracy alone.
 
     References
@@ -69,10 +70,10 @@ def misa_humor(z: Array, y: Array) -> Figures:
     >>> misa_humor(np.array([[[0.0, 1.0], [1.0, 0.0]]]), np.array([1, 1]))["acc"]
     array([0.5])
     """
-    return {"acc": _argmax(z, y).accuracy()}
+    return {"acc": _argmax(z, y, w).accuracy()}
 
 
-def mustard(z: Array, y: Array) -> Figures:
+def mustard(z: Array, y: Array, w: Array | None = None) -> Figures:
     """The figures of MUStARD's own baseline: precision, recall and F1, weighted by truth counts.
 
     No accuracy is printed; the weighted recall is the accuracy. Its protocol (five folds, or one split by
@@ -87,7 +88,7 @@ def mustard(z: Array, y: Array) -> Figures:
     >>> mustard(np.array([[[0.0, 1.0], [0.0, 1.0]]]), np.array([1, 0]))["precision"]
     array([0.25])
     """
-    counts = _argmax(z, y)
+    counts = _argmax(z, y, w)
     return {
         "precision": counts.weighted_precision(),
         "recall": counts.accuracy(),
@@ -95,7 +96,7 @@ def mustard(z: Array, y: Array) -> Figures:
     }
 
 
-def cherma(z: Array, y: Array) -> Figures:
+def cherma(z: Array, y: Array, w: Array | None = None) -> Figures:
     """Figures for emotions, from C logits: accuracy, macro F1 and F1 weighted by truth counts.
 
     Macro F1 averages over the classes that occur in the truths or in the predictions.
@@ -109,11 +110,11 @@ def cherma(z: Array, y: Array) -> Figures:
     >>> cherma(np.array([[[3.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]), np.array([0, 1]))["macro_f1"]
     array([1.])
     """
-    counts = _argmax(z, y)
+    counts = _argmax(z, y, w)
     return {"acc": counts.accuracy(), "macro_f1": counts.macro_f1(), "weighted_f1": counts.weighted_f1()}
 
 
-def mmsa_cls(z: Array, y: Array) -> Figures:
+def mmsa_cls(z: Array, y: Array, w: Array | None = None) -> Figures:
     """MMSA's figures for its three-class mode: negative 0, neutral 1, positive 2.
 
     Acc-3 and F1 by argmax. has0: argmax of the negative and the positive logit against 1[y = 2], so that
@@ -130,11 +131,11 @@ def mmsa_cls(z: Array, y: Array) -> Figures:
     >>> float(figures["acc3"][0]), float(figures["has0_acc2"][0]), float(figures["non0_acc2"][0])
     (1.0, 1.0, 0.5)
     """
-    three = _argmax(z, y)
+    three = _argmax(z, y, w)
     positive = z[:, :, 2] > z[:, :, 0]
     kept = np.flatnonzero(y != 1)
-    has0 = count(positive, y == 2, (False, True))
-    non0 = count(positive[:, kept].astype(np.int64), y[kept], range(3))
+    has0 = count(positive, y == 2, (False, True), w)
+    non0 = count(positive[:, kept].astype(np.int64), y[kept], range(3), None if w is None else w[:, kept])
     return {
         "acc3": three.accuracy(),
         "f1_3": three.weighted_f1(),

@@ -1,7 +1,7 @@
 """Conventions for sentiment scores: MOSI and MOSEI on [-3, 3], CH-SIMS on [-1, 1].
 
-`p` prediction and `y` truth, in float32. `has0` keeps samples of truth 0 (negative against
-non-negative), `non0` drops them (negative against positive).
+`p` prediction and `y` truth, in float32; `w` (R, N) weights of resamples, or None. `has0` keeps samples of
+truth 0 (negative against non-negative), `non0` drops them (negative against positive).
 """
 
 from __future__ import annotations
@@ -42,16 +42,20 @@ MAE = Metric(key="mae", label="MAE", better="lower", percent=False, doc="mean of
 CORR = Metric(key="corr", label="Corr", percent=False, doc="Pearson's r, in float64")
 
 
-def _has0(p: Array, y: Array) -> Counts:
-    return count(p >= 0, y >= 0, _SIGNS)
+def _has0(p: Array, y: Array, w: Array | None) -> Counts:
+    return count(p >= 0, y >= 0, _SIGNS, w)
 
 
-def _non0(p: Array, y: Array) -> Counts:
+def _non0(p: Array, y: Array, w: Array | None) -> Counts:
     kept = np.flatnonzero(y)
-    return count(p[:, kept] > 0, y[kept] > 0, _SIGNS)
+    return count(p[:, kept] > 0, y[kept] > 0, _SIGNS, _of(w, kept))
 
 
-def mmsa(p: Array, y: Array) -> Figures:
+def _of(w: Array | None, kept: Array) -> Array | None:
+    return None if w is None else w[:, kept]
+
+
+def mmsa(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MMSA's figures for MOSI and MOSEI.
 
     has0: classes p >= 0 and y >= 0 over all samples. non0: classes p > 0 and y > 0 over samples with y != 0.
@@ -69,21 +73,21 @@ def mmsa(p: Array, y: Array) -> Figures:
     >>> {key: round(float(value[0]), 3) for key, value in figures.items()}["non0_acc2"]
     0.5
     """
-    has0, non0 = _has0(p, y), _non0(p, y)
+    has0, non0 = _has0(p, y, w), _non0(p, y, w)
     return {
-        "acc7": rounded_accuracy(p, y, 3),
-        "acc5": rounded_accuracy(p, y, 2),
-        "acc3": rounded_accuracy(p, y, 1),
+        "acc7": rounded_accuracy(p, y, 3, w),
+        "acc5": rounded_accuracy(p, y, 2, w),
+        "acc3": rounded_accuracy(p, y, 1, w),
         "has0_acc2": has0.accuracy(),
         "non0_acc2": non0.accuracy(),
         "has0_f1": has0.weighted_f1(),
         "non0_f1": non0.weighted_f1(),
-        "mae": mean_absolute_error(p, y),
-        "corr": pearson(p, y),
+        "mae": mean_absolute_error(p, y, w),
+        "corr": pearson(p, y, w),
     }
 
 
-def sims(p: Array, y: Array) -> Figures:
+def sims(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MMSA's figures for CH-SIMS.
 
     Both p and y are clipped to [-1, 1] first, for MAE and Corr too. The class of a value is the number of
@@ -104,7 +108,7 @@ def sims(p: Array, y: Array) -> Figures:
 
     def classes(thresholds: tuple[float, ...]) -> Counts:
         edges = np.array(thresholds, dtype=np.float32)
-        return count(_above(p, edges), _above(y, edges), range(len(edges) + 1))
+        return count(_above(p, edges), _above(y, edges), range(len(edges) + 1), w)
 
     two = classes((0.0,))
     return {
@@ -112,8 +116,8 @@ def sims(p: Array, y: Array) -> Figures:
         "acc3": classes((-0.1, 0.1)).accuracy(),
         "acc5": classes((-0.7, -0.1, 0.1, 0.7)).accuracy(),
         "f1": two.weighted_f1(),
-        "mae": mean_absolute_error(p, y),
-        "corr": pearson(p, y),
+        "mae": mean_absolute_error(p, y, w),
+        "corr": pearson(p, y, w),
     }
 
 
@@ -124,7 +128,7 @@ def _above(values: Array, edges: Array) -> Array:
     return passed
 
 
-def mult(p: Array, y: Array) -> Figures:
+def mult(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MulT's figures: `mmsa` without has0, and its F1 weighted by predicted counts.
 
     References
@@ -136,18 +140,18 @@ def mult(p: Array, y: Array) -> Figures:
     >>> mult(np.array([[1.0, 1.0]]), np.array([2.0, -2.0]))["non0_f1_swapped"].round(4)
     array([0.6667])
     """
-    non0 = _non0(p, y)
+    non0 = _non0(p, y, w)
     return {
-        "acc7": rounded_accuracy(p, y, 3),
-        "acc5": rounded_accuracy(p, y, 2),
+        "acc7": rounded_accuracy(p, y, 3, w),
+        "acc5": rounded_accuracy(p, y, 2, w),
         "non0_acc2": non0.accuracy(),
         "non0_f1_swapped": non0.weighted_f1(swapped=True),
-        "mae": mean_absolute_error(p, y),
-        "corr": pearson(p, y),
+        "mae": mean_absolute_error(p, y, w),
+        "corr": pearson(p, y, w),
     }
 
 
-def misa(p: Array, y: Array) -> Figures:
+def misa(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MISA's figures: those of `mmsa`; a swapped F1 is computed beside and never printed.
 
     References
@@ -159,12 +163,12 @@ def misa(p: Array, y: Array) -> Figures:
     >>> misa(np.array([[1.0, 1.0]]), np.array([2.0, 0.0]))["has0_f1"]
     array([1.])
     """
-    figures = mmsa(p, y) | {"non0_f1_swapped": _non0(p, y).weighted_f1(swapped=True)}
+    figures = mmsa(p, y, w) | {"non0_f1_swapped": _non0(p, y, w).weighted_f1(swapped=True)}
     del figures["acc3"]
     return figures
 
 
-def mag(p: Array, y: Array) -> Figures:
+def mag(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MAG-BERT's figures: samples with y = 0 are dropped before everything, MAE and Corr included.
 
     Classes are p >= 0 and y >= 0, so a prediction of exactly 0 is positive. Arithmetic in float64. All
@@ -180,17 +184,17 @@ def mag(p: Array, y: Array) -> Figures:
     array([1.])
     """
     kept = np.flatnonzero(y)
-    p, y = p[:, kept].astype(np.float64), y[kept].astype(np.float64)
-    signs = _has0(p, y)
+    p, y, w = p[:, kept].astype(np.float64), y[kept].astype(np.float64), _of(w, kept)
+    signs = _has0(p, y, w)
     return {
         "acc2": signs.accuracy(),
         "f1": signs.weighted_f1(),
-        "mae": mean_absolute_error(p, y),
-        "corr": pearson(p, y),
+        "mae": mean_absolute_error(p, y, w),
+        "corr": pearson(p, y, w),
     }
 
 
-def mib(p: Array, y: Array) -> Figures:
+def mib(p: Array, y: Array, w: Array | None = None) -> Figures:
     """MIB's and MCL's figures: `mag`, and Acc-7 over all samples, zeros included.
 
     References
@@ -202,10 +206,10 @@ def mib(p: Array, y: Array) -> Figures:
     >>> mib(np.array([[0.0, 3.0]]), np.array([1.0, 0.0]))["acc7"]
     array([0.])
     """
-    return {"acc7": rounded_accuracy(p, y, 3)} | mag(p, y)
+    return {"acc7": rounded_accuracy(p, y, 3, w)} | mag(p, y, w)
 
 
-def r3dg(p: Array, y: Array) -> Figures:
+def r3dg(p: Array, y: Array, w: Array | None = None) -> Figures:
     """R3DG's and MLCL's figures: `mmsa` in float64.
 
     `f1_mixed` (classes p > 0 against y >= 0, weighted by predicted counts) is computed and discarded there.
@@ -220,7 +224,7 @@ def r3dg(p: Array, y: Array) -> Figures:
     array([0.3333])
     """
     p, y = p.astype(np.float64), y.astype(np.float64)
-    figures = mmsa(p, y) | {"f1_mixed": count(p > 0, y >= 0, _SIGNS).weighted_f1(swapped=True)}
+    figures = mmsa(p, y, w) | {"f1_mixed": count(p > 0, y >= 0, _SIGNS, w).weighted_f1(swapped=True)}
     del figures["acc3"]
     return figures
 

@@ -41,8 +41,8 @@ class Convention:
     """What a paper's table prints, in its order"""
     accuracy: str
     """Key of the accuracy that stands for the convention where a rule needs one"""
-    compute: Callable[[Array, Array], Figures]
-    """(E, N) or (E, N, C) float32 predictions, (N,) truths to figures"""
+    compute: Callable[[Array, Array, Array | None], Figures]
+    """(E, N) or (E, N, C) float32 predictions, (N,) truths, (R, N) weights or None to figures"""
     classes: int = 0
     """Logits per sample that it takes; 0 for any number, 1 for one output per sample"""
     extras: tuple[Metric, ...] = ()

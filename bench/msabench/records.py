@@ -24,7 +24,7 @@ from msabench.arrays import read_npz
 from msabench.errors import DataError, MsabenchError
 from msabench.metrics import convention_named
 from msabench.run import Failure, RunRecord, RunSpec, Status, Task, Truths
-from msabench.selection import bind, is_oracle, scored
+from msabench.selection import bind, oracle_of, scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +48,13 @@ COLUMNS = (
     "selection",
     "oracle",
     "notes",
+    "method_version",
+    "data_hash",
+    "truths_hash",
+    "budget",
+    "hyperparameters",
 )
-"""Of `Store.frame`"""
+"""Of `Store.frame`; hyperparameters are a hash of them: what is averaged over seeds must agree in these"""
 _ARRAYS = ("valid_predictions", "test_predictions")
 _NOT_IN_JSON = (*_ARRAYS, "truths", "spec", "task", "failure")
 
@@ -239,8 +244,11 @@ class Store:
                 "row": spec.row, "method": spec.method, "dataset": spec.dataset, "data_kind": spec.data_kind,
                 "track": spec.track, "text_encoder": spec.text_encoder, "text_mode": spec.text_mode,
                 "seed": spec.seed, "key": record.key, "epochs": record.epochs, "convention": used,
-                "selection": selection, "oracle": is_oracle(selection, spec.method, spec.dataset),
+                "selection": selection, "oracle": oracle_of(record, selection),
                 "notes": "; ".join(record.notes),
+                "method_version": spec.method_version, "data_hash": spec.data_hash,
+                "truths_hash": record.truths_hash, "budget": str(spec.budget),
+                "hyperparameters": spec.settings,
             }  # fmt: skip
             for metric, (value, epoch) in scored(record, selection, used).items():
                 lines.append(

@@ -2,9 +2,20 @@
 
 from msabench.selection.curves import Curves, Evidence, Picks
 from msabench.selection.reading import Reading, Selected, optimism, scored, select
-from msabench.selection.table import SELECTIONS, BoundRule, Selection, bind, is_oracle
+from msabench.selection.table import (
+    CHOSEN_ON_TEST,
+    EPOCH_SELECTION,
+    SELECTIONS,
+    BoundRule,
+    Selection,
+    bind,
+    is_oracle,
+    oracle_of,
+)
 
 __all__ = [
+    "CHOSEN_ON_TEST",
+    "EPOCH_SELECTION",
     "SELECTIONS",
     "BoundRule",
     "Curves",
@@ -16,6 +27,7 @@ __all__ = [
     "bind",
     "is_oracle",
     "optimism",
+    "oracle_of",
     "scored",
     "select",
 ]

@@ -11,7 +11,7 @@ from msabench.errors import MsabenchError
 from msabench.metrics import Convention, Figures, convention_named, criterion, score_epochs
 from msabench.run import Array, RunRecord, Truths
 from msabench.selection.curves import Picks
-from msabench.selection.table import bind
+from msabench.selection.table import bound
 
 
 class Selected(NamedTuple):
@@ -84,7 +84,9 @@ class Reading:
 
     def select(self, rule: str) -> Picks:
         """See the function `select`."""
-        picks = bind(rule, self.record.spec.method, self.record.spec.dataset).pick(self)
+        if self.record.chosen_outside:
+            return {metric.key: 1 for metric in self.convention.figures}
+        picks = bound(rule, self.record.spec).pick(self)
         return {key: epoch for key, epoch in picks.items() if epoch}
 
     def scored(self, rule: str) -> dict[str, Selected]:
@@ -140,6 +142,8 @@ class Reading:
 
 def select(record: RunRecord, rule: str, convention: str | None = None) -> Picks:
     """Choose the epoch of each figure.
+
+    An external result of one epoch has that epoch under every rule: its authors have chosen it.
 
     Parameters
     ----------

@@ -11,8 +11,12 @@ from typing import Literal
 
 from msabench.errors import SpecError, unknown
 from msabench.registry import METHODS
+from msabench.run import RunRecord, RunSpec
 from msabench.selection import reference, rules
 from msabench.selection.curves import Evidence, Picks
+
+EPOCH_SELECTION, CHOSEN_ON_TEST = "epoch_selection", "test"
+"""Where the spec of an external run says how its authors chose the epoch, and the word for the worst way"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +168,34 @@ def is_oracle(rule: str, method: str = "", dataset: str = "") -> bool:
         As `bind`.
     """
     return bind(rule, method, dataset).selection.oracle
+
+
+def bound(rule: str, spec: RunSpec) -> BoundRule:
+    """`bind` for a run; external ones have no card, and `as-published` is what their import says.
+
+    Raises
+    ------
+    SpecError
+        As `bind`.
+    """
+    if spec.external and rule.strip() == "as-published":
+        rule = str(spec.hyperparameters.get(EPOCH_SELECTION) or "same-epoch")
+    return bind(rule, spec.method, spec.dataset)
+
+
+def oracle_of(record: RunRecord, rule: str) -> bool:
+    """Whether the epoch of a record's figures is chosen on the test split under a rule.
+
+    Of an external result of one epoch only its import can know: it is where the authors said `test`.
+
+    Raises
+    ------
+    SpecError
+        As `bind`.
+    """
+    if record.chosen_outside:
+        return record.spec.hyperparameters.get(EPOCH_SELECTION) == CHOSEN_ON_TEST
+    return bound(rule, record.spec).selection.oracle
 
 
 def _published(rule: str, method: str, dataset: str) -> BoundRule:

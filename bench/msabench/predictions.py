@@ -1,10 +1,11 @@
-"""Reads somebody's own predictions: a CSV, NPZ or Parquet file with predictions and truths side by side."""
+"""Reads somebody's own predictions from a CSV, NPZ, Parquet or JSON file."""
 
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PREDICTION_NAMES = ("prediction", "pred", "predictions", "preds", "y_pred")
 TRUTH_NAMES = ("truth", "label", "y", "truths", "labels", "y_true")
 ID_NAMES = ("id", "ids", "sample_id")
 LOGIT_PREFIX = "logit_"
+_DIMENSIONS = {1: "one", 2: "one or two", 3: "one to three"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ def read_predictions(path: Path, *, pred: str | None = None, truth: str | None =
     Parameters
     ----------
     path
-        `.csv` or `.tsv` with a header, `.parquet`, or `.npz`.
+        `.csv` or `.tsv` with a header, `.parquet`, `.npz`, or `.json`: a list of objects, or an object of
+        lists.
     pred
         Column (or array) of the predictions, or several columns of logits joined by commas. Without it, the
         column called `prediction` or `pred`, or all of `logit_0`, `logit_1`, ….
@@ -66,8 +69,8 @@ def read_predictions(path: Path, *, pred: str | None = None, truth: str | None =
     ...     read_predictions(path).predictions
     array([ 0.5, -1. ], dtype=float32)
     """
-    table = _Table(path=path, columns=_read(path))
-    outputs = _prediction_columns(table, pred)
+    table = read_columns(path)
+    outputs = table.outputs(pred)
     label = _truth_column(table, truth)
     p = [table.numbers(column) for column in outputs]
     y = table.numbers(label)
@@ -93,18 +96,51 @@ def read_predictions(path: Path, *, pred: str | None = None, truth: str | None =
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Table:
+class Columns:
+    """A file's named columns or arrays, before anything is known of their meaning."""
+
     path: Path
     columns: Mapping[str, Array]
 
-    def numbers(self, column: str) -> Array:
-        """A column as float32; an array (N, 1) as (N,)."""
+    def called(self, names: Sequence[str]) -> str | None:
+        """The column that bears one of these names, in any case; None if there is none.
+
+        Raises
+        ------
+        DataError
+            If several do.
+        """
+        found = [column for column in self.columns if column.strip().lower() in names]
+        if len(found) > 1:
+            raise DataError(f"two columns mean the same: {', '.join(found)}", where=str(self.path))
+        return found[0] if found else None
+
+    def outputs(self, pred: str | None = None) -> list[str]:
+        """The column of predictions, or those of logits in the order of their numbers.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it could be either of two.
+        SpecError
+            If `pred` names no column.
+        """
+        return _prediction_columns(self, pred)
+
+    def numbers(self, column: str, most: int = 2) -> Array:
+        """A column as float32; an array (N, 1) as (N,).
+
+        Raises
+        ------
+        DataError
+            If a value is no real number, or the array has more than `most` dimensions.
+        """
         values = self.columns[column]
-        if values.ndim == 2 and values.shape[1] == 1:
+        if most == 2 and values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
-        if values.ndim not in (1, 2):
+        if not 0 < values.ndim <= most:
             raise DataError(
-                f"'{column}' must have one or two dimensions, but its shape is {values.shape}",
+                f"'{column}' must have {_DIMENSIONS[most]} dimensions, but its shape is {values.shape}",
                 where=str(self.path),
             )
         try:
@@ -137,7 +173,7 @@ class _Table:
         return f"the file has: {', '.join(self.columns) or 'no columns'}"
 
 
-def _prediction_columns(table: _Table, pred: str | None) -> list[str]:
+def _prediction_columns(table: Columns, pred: str | None) -> list[str]:
     if pred is not None:
         return [_named(table, name.strip(), "--pred") for name in pred.split(",")]
     single = [c for c in table.columns if c.strip().lower() in PREDICTION_NAMES]
@@ -169,7 +205,7 @@ def _prediction_columns(table: _Table, pred: str | None) -> list[str]:
     return [ordered[name] for name in wanted]
 
 
-def _truth_column(table: _Table, truth: str | None) -> str:
+def _truth_column(table: Columns, truth: str | None) -> str:
     if truth is not None:
         return _named(table, truth, "--truth")
     found = [c for c in table.columns if c.strip().lower() in TRUTH_NAMES]
@@ -182,27 +218,38 @@ def _truth_column(table: _Table, truth: str | None) -> str:
     )
 
 
-def _named(table: _Table, name: str, option: str) -> str:
+def _named(table: Columns, name: str, option: str) -> str:
     if name not in table.columns:
         raise unknown(f"column of {table.path.name}, given with {option},", name, table.columns, table.found)
     return name
 
 
-def _read(path: Path) -> dict[str, Array]:
-    readers = {".csv": _read_text, ".tsv": _read_text, ".npz": _read_npz, ".parquet": _read_parquet}
-    reader = readers.get(path.suffix.lower())
+def read_columns(path: Path, form: str | None = None) -> Columns:
+    """A file's columns.
+
+    Parameters
+    ----------
+    form
+        `csv`, `tsv`, `npz`, `parquet` or `json`; without it, what the file's name ends in.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, cannot be read, or its rows differ in length.
+    """
+    reader = _READERS.get(f".{form}" if form else path.suffix.lower())
     if reader is None:
+        ends = f"is called '{form}'" if form else f"ends in '{path.suffix}'"
         raise DataError(
-            f"a file of predictions ends in {', '.join(readers)}, but this one in '{path.suffix}'",
-            where=str(path),
+            f"a file of predictions ends in {', '.join(_READERS)}, but this one {ends}", where=str(path)
         )
     if not path.is_file():
         raise DataError("the file of predictions does not exist", where=str(path.absolute()))
     if not path.stat().st_size:
         raise DataError("the file of predictions is empty", where=str(path))
     try:
-        return reader(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, csv.Error) as error:
+        return Columns(path=path, columns=reader(path))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, csv.Error, RecursionError) as error:
         raise DataError(f"the file of predictions cannot be read: {error}", where=str(path)) from error
 
 
@@ -231,3 +278,30 @@ def _read_parquet(path: Path) -> dict[str, Array]:
 
     frame = pd.read_parquet(path)
     return {str(name): frame[name].to_numpy() for name in frame.columns}
+
+
+def _read_json(path: Path) -> dict[str, Array]:
+    raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    if isinstance(raw, list) and all(isinstance(row, dict) for row in raw):
+        names = list(dict.fromkeys(name for row in raw for name in row))
+        for number, row in enumerate(raw, start=1):
+            if missing := [name for name in names if name not in row]:
+                raise DataError(f"the row has no '{missing[0]}'", where=f"{path}, row {number}")
+        return {name: _listed([row[name] for row in raw]) for name in names}
+    if isinstance(raw, dict) and all(isinstance(values, list) for values in raw.values()):
+        return {name: _listed(values) for name, values in raw.items()}
+    raise ValueError("it must be a list of objects, or an object of lists")
+
+
+def _listed(values: list[object]) -> Array:
+    """Numbers as numbers; what is mixed or ragged stays as it is, for `Columns.numbers` to name it."""
+    if any(not isinstance(value, int | float | list) for value in values):
+        made = np.empty(len(values), dtype=object)
+        made[:] = values
+        return made
+    return np.array(values)
+
+
+_READERS = {
+    ".csv": _read_text, ".tsv": _read_text, ".npz": _read_npz, ".parquet": _read_parquet, ".json": _read_json,
+}  # fmt: skip

@@ -1,7 +1,7 @@
 """A study: what one benchmark compares, frozen into its folder, and the runs it needs."""
 
 from msabench.study.names import FIRST_SEED, expand_datasets, expand_seeds
-from msabench.study.planning import Plan, Skipped, freeze, plan
+from msabench.study.planning import Plan, Skipped, freeze, plan, plan_line, write_plan
 from msabench.study.spec import StudySpec, read_study
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "expand_seeds",
     "freeze",
     "plan",
+    "plan_line",
     "read_study",
+    "write_plan",
 ]

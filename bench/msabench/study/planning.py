@@ -95,13 +95,22 @@ def freeze(plan: Plan, folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, study.to_toml())
-    names = ("row", "dataset", "seed", "track")
-    lines = {run.key: {name: getattr(run, name) for name in names} for run in plan.runs}
+    lines = {run.key: plan_line(run) for run in plan.runs}
     replaced = [*lines.values()]
     # a new version of a method or of a feature file takes the place of the old one's runs
     before = {key: {"track": "paper", **line} for key, line in Store(folder).planned().items()}
     kept = {key: line for key, line in before.items() if line not in replaced}
-    _write(folder / "plan.json", json.dumps({**kept, **lines}, indent=1))
+    write_plan(folder, {**kept, **lines})
+
+
+def plan_line(run: RunSpec) -> dict[str, Any]:
+    """What `plan.json` says of a run under its key."""
+    return {name: getattr(run, name) for name in ("row", "dataset", "seed", "track")}
+
+
+def write_plan(folder: Path, lines: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write `plan.json`, whole or not at all: key to `plan_line`."""
+    _write(folder / "plan.json", json.dumps(dict(lines), indent=1))
 
 
 def _write(path: Path, text: str) -> None:

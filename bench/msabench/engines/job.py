@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from msabench.data import DataSource, open_source
 from msabench.data.types import Dataset
 from msabench.encoders import EncoderRef
+from msabench.engines.claim import claim
 from msabench.engines.log import kept_log
 from msabench.errors import MsabenchError, WriteError, write_errors
 from msabench.records import Store
@@ -139,13 +140,19 @@ def perform(job: Job) -> Status:
     WriteError
         If the record cannot be written, as on a full disk. The checkpoint stays.
     """
+    store = Store(job.study)
+    if store.status(job.key) == "finished":
+        return "finished"
+    with claim(job.study / UNFINISHED, job.key):
+        # or by another process, while this one waited for it
+        return "finished" if store.status(job.key) == "finished" else _trained(job, store)
+
+
+def _trained(job: Job, store: Store) -> Status:
     import torch
 
     from msabench.train import Checkpoint, failed_record, train
 
-    store = Store(job.study)
-    if store.status(job.key) == "finished":
-        return "finished"
     torch.set_num_threads(job.threads)
     if job.device.startswith("cuda"):
         # the same kernels whatever else runs on the card

@@ -180,7 +180,8 @@ def _weighed(values: Array, weights: Array) -> Array:
 
 def _sizes(weights: Array) -> Array:
     """(R, 1): samples in each resample."""
-    sizes: Array = weights.sum(axis=1, dtype=np.float64)[:, None]
+    ones = np.ones(weights.shape[1], weights.dtype)  # a product is several times faster than a sum
+    sizes: Array = (weights @ ones).astype(np.float64)[:, None]
     return sizes
 
 

@@ -1,0 +1,47 @@
+"""Several comparisons at once: Holm's correction within each family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from msabench.run import Array
+from msabench.stats.comparison import Comparison
+
+
+def holm(p: Sequence[float] | Array) -> Array:
+    """p values corrected after Holm (1979): the chance of any false positive among them stays below alpha.
+
+    Parameters
+    ----------
+    p
+        (K,) raw values; an undefined one (nan) stays so, but counts as a comparison that was made.
+
+    Returns
+    -------
+    (K,) float64, in the order given.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    raw = np.asarray(p, dtype=np.float64)
+    order = np.argsort(raw, kind="stable")  # nan last
+    factors = len(raw) - np.arange(len(raw))
+    stepped = np.maximum.accumulate(np.minimum(raw[order] * factors, 1.0))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.where(np.isnan(raw[order]), np.nan, stepped)
+    return adjusted
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons of one family (one dataset, metric, convention and selection), with Holm's p."""
+    adjusted = holm([comparison.p for comparison in family])
+    return [
+        replace(comparison, adjusted=float(p) if not math.isnan(p) else math.nan, family=len(family))
+        for comparison, p in zip(family, adjusted, strict=True)
+    ]

@@ -11,7 +11,7 @@ import typer
 from msabench.cli.options import ResultsRoot
 
 DEFAULT_SELECTIONS = ["same-epoch"]
-_FORMATS = ("terminal", "latex", "csv", "markdown")
+_FORMATS = ("terminal", "latex", "csv", "markdown", "html")
 
 
 def report(
@@ -20,7 +20,11 @@ def report(
     convention: Annotated[
         list[str] | None,
         typer.Option(
-            "--convention", "-c", help="Repeatable; default: each dataset's own (msabench list conventions)."
+            "--convention",
+            "--conventions",
+            "-c",
+            help="Repeatable; default: each dataset's own (msabench list conventions). "
+            "'all': the convention lens, where each method ranks under every convention and epoch rule.",
         ),
     ] = None,
     selection: Annotated[
@@ -33,7 +37,7 @@ def report(
     ] = None,
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", help="terminal, latex, csv, markdown or all; repeatable."),
+        typer.Option("--format", "-f", help="terminal, latex, csv, markdown, html or all; repeatable."),
     ] = None,
     published: Annotated[
         bool,
@@ -68,7 +72,9 @@ def report(
     if not folder.is_dir():
         names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
         raise unknown("study", study, names, f"msabench status --results-root {results_root}")
-    if published:
+    if "all" in (convention or []):
+        shown = print_lens(folder, selection, formats=format_ or ["all"], out=out)
+    elif published:
         shown = print_published(folder, formats=format_ or ["all"], out=out, document=standalone)
     else:
         shown = print_report(
@@ -138,6 +144,33 @@ def print_published(
         show(table)
     _say_what_was_written(folder, paths)
     return bool(table.blocks)
+
+
+def print_lens(
+    folder: Path,
+    selections: Sequence[str] | None,
+    *,
+    formats: Sequence[str] = ("all",),
+    out: Path | None = None,
+) -> bool:
+    """Print where each method ranks under every convention and rule, and write the files.
+
+    Returns
+    -------
+    True: a study without a finished run is an error.
+    """
+    from msabench.report.grid import show
+    from msabench.report.lens import RULES, details, lens, own_conventions, readings, write_lens
+
+    chosen, files = _formats(formats)
+    rules = tuple(dict.fromkeys(("same-epoch", *selections))) if selections else RULES
+    ranked = readings(folder, rules)
+    grids = lens(ranked, own_conventions(folder), rules)
+    paths = write_lens(grids, details(ranked), files, out or folder / "tables")
+    if "terminal" in chosen:
+        show(grids)
+    _say_what_was_written(folder, paths)
+    return True
 
 
 def _formats(formats: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Reports: one `Table` value, rendered to terminal, LaTeX, CSV and Markdown."""
+"""Reports: one `Table` value, rendered to terminal, LaTeX, CSV, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from msabench.errors import SpecError, unknown
 from msabench.metrics import Convention, convention_named
 from msabench.records import Store
-from msabench.report import render_csv, render_latex, render_markdown, render_published
+from msabench.report import render_csv, render_html, render_latex, render_markdown, render_published
 from msabench.report.blocks import titles_of
 from msabench.report.comparison import HEADLINE, assemble
+from msabench.report.files import write
 from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
@@ -36,6 +37,7 @@ FILES: Mapping[str, tuple[str, Callable[[Table], str]]] = {
     "latex": ("comparison.tex", render_latex.render),
     "csv": ("comparison.csv", render_csv.render),
     "markdown": ("comparison.md", render_markdown.render),
+    "html": ("comparison.html", render_html.render),
 }
 """Format to file name and renderer"""
 
@@ -44,6 +46,7 @@ PUBLISHED_FILES: Mapping[str, tuple[str, Callable[[PublishedTable], str]]] = {
     "latex": ("published.tex", render_published.latex),
     "csv": ("published.csv", render_published.to_csv),
     "markdown": ("published.md", render_published.markdown),
+    "html": ("published.html", render_published.html),
 }
 """The same for measured beside published"""
 
@@ -214,14 +217,6 @@ def _unscored(tasks: Mapping[str, Task], conventions: Sequence[Convention]) -> t
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if "comparison.csv" in texts and "failures.csv" not in texts:
-            (folder / "failures.csv").unlink(missing_ok=True)  # of an earlier report
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpecError(
-            f"the report cannot be written: {error}", where=str(folder), fix="give another --out"
-        ) from error
-    return tuple(folder / name for name in texts)
+    if "comparison.csv" in texts and "failures.csv" not in texts:
+        (folder / "failures.csv").unlink(missing_ok=True)  # of an earlier report
+    return write(folder, texts)

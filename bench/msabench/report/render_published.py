@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from html import escape as escape_html
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from msabench.report import page
 from msabench.report.latex import escape
 from msabench.report.published_table import HEADINGS, PublishedBlock, PublishedLine, PublishedTable, exact
 from msabench.report.render_csv import one_line
+from msabench.report.render_html import failures
 from msabench.report.render_latex import DOCUMENT, PACKAGES, failures_float, notes_below
 from msabench.report.render_markdown import escape as escape_markdown
 from msabench.report.render_markdown import failures_table
@@ -65,6 +68,21 @@ def markdown(table: PublishedTable) -> str:
     if table.failures:
         parts += ["**Failed runs**", failures_table(table.failures)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def html(table: PublishedTable) -> str:
+    """A page with a table for each row and dataset."""
+    body = [f"<h1>{escape_html(table.title)}</h1>"]
+    for block in table.blocks:
+        rows = [page.row(line.texts) for line in block.lines]
+        body.append(page.table(block.heading, HEADINGS, rows, twin=block.group.data_kind == "twin"))
+        body += page.paragraphs([block.remark])
+    body += page.paragraphs(f"[{number}] {source}" for number, source in enumerate(table.sources, 1))
+    body += page.paragraphs(f"{note.mark} {note.text}" for note in table.notes)
+    body += page.paragraphs([table.caption])
+    if table.failures:
+        body.append(failures(table.failures))
+    return page.page(table.title, body)
 
 
 def to_csv(table: PublishedTable) -> str:

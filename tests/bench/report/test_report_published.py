@@ -308,7 +308,7 @@ def test_the_command_prints_and_writes(card: Callable[..., None], tmp_path: Path
     assert done.exit_code == 0, done.output
     assert "measured here" in done.output and "[1] " in done.output
     written = {path.name for path in (tmp_path / "study" / "tables").iterdir()}
-    assert written == {"published.tex", "published.csv", "published.md"}
+    assert written == {"published.tex", "published.csv", "published.md", "published.html"}
     for more in (["-c", "mmsa"], ["-s", "best-epoch"]):
         refused = CliRunner().invoke(app, [*arguments, *more])
         assert isinstance(refused.exception, SpecError) and "leave out" in str(refused.exception)

@@ -87,7 +87,7 @@ def _csv(path: Path) -> list[dict[str, str]]:
 def test_figures_are_those_of_the_records(results: Path, tmp_path: Path) -> None:
     made = write_report(results / "full", out=tmp_path)
     names = {path.name for path in made.paths}
-    assert names == {"comparison.tex", "comparison.csv", "comparison.md", "failures.csv"}
+    assert names == {"comparison.tex", "comparison.csv", "comparison.md", "comparison.html", "failures.csv"}
     line = next(x for x in _csv(tmp_path / "comparison.csv") if (x["row"], x["metric"]) == ("tfn", "mae"))
     store = Store(results / "full")
     records = [store.get(key) for key in line["keys"].split()]
@@ -117,7 +117,7 @@ def test_the_budget_is_read_from_the_records(results: Path, tmp_path: Path) -> N
     [
         ({"conventions": ["mmsaa"]}, "did you mean 'mmsa'"),
         ({"selections": ["same_epoch"]}, "did you mean 'same-epoch'"),
-        ({"formats": ["html"]}, "known are: csv, latex, markdown"),
+        ({"formats": ["pdf"]}, "known are: csv, html, latex, markdown"),
     ],
 )
 def test_unknown_names_are_refused(results: Path, settings: dict[str, list[str]], message: str) -> None:
@@ -172,7 +172,7 @@ def test_an_unknown_study_is_refused_with_the_nearest(results: Path) -> None:
 
 def test_an_unknown_format_is_refused_before_anything_is_written(results: Path) -> None:
     done = CliRunner().invoke(app, ["report", "broken", "--results-root", str(results), "-f", "pdf"])
-    expected = unknown("format", "pdf", ("terminal", "latex", "csv", "markdown", "all"))
+    expected = unknown("format", "pdf", ("terminal", "latex", "csv", "markdown", "html", "all"))
     assert str(done.exception) == str(expected)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from msabench import encoders
 from msabench.data import open_source
 from msabench.data.types import Dataset
 from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress
-from msabench.errors import MsabenchError, SpecError
+from msabench.errors import MsabenchError, SpecError, write_errors
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
 from msabench.search.trials import store_of, write_ledgers
@@ -77,12 +77,13 @@ def execute(
         If another process is carrying out this study, or the folder holds one under other conditions.
     DataError
         If a dataset cannot be read.
+    WriteError
+        If the disk is full or read-only. What is recorded stays; unfinished runs go on next time.
     KeyboardInterrupt
         On Ctrl-C, after the workers were stopped; what is recorded stays.
     """
     folder = results_root / plan.study.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with _only_driver(folder):
+    with write_errors(folder), _only_driver(folder):
         freeze(plan, folder)
         store = _sound(Store(folder), observer)
         plan = _searched(plan, folder, machine, observer, retry_failed=retry_failed)
@@ -200,12 +201,17 @@ def _train(
 
     # the long runs first, so that the last one does not keep the other workers waiting
     ordered = sorted(todo, key=lambda run: run.text_mode != "finetuned")
-    for ended in machine.engine.run(
+    engine = machine.engine.run(
         jobs(ordered), poll=lambda: observer.running(progress(folder)), more=lambda: jobs(more())
-    ):
-        if ended.status is None:
-            _record_death(store, ended, datasets)
-        yield store.get(ended.job.key)
+    )
+    # closed whatever ends the loop, or its workers would go on
+    with closing(engine):  # type: ignore[type-var]
+        for ended in engine:
+            if ended.halt:
+                raise ended.halt
+            if ended.status is None:
+                _record_death(store, ended, datasets)
+            yield store.get(ended.job.key)
 
 
 def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> None:
@@ -215,7 +221,7 @@ def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> N
     if store.status(ended.job.key) == "finished":
         return
     dataset = datasets[ended.job.spec.dataset]
-    failure = Failure(cause="killed", message=ended.reason)
+    failure = Failure(cause=ended.cause, message=ended.reason, traceback=ended.traceback)
     record = failed_record(ended.job.spec, dataset, failure, ended.job.device)
     store.write(record, record.truths or dataset.truths)
     forget(store.path, ended.job.key)
@@ -223,6 +229,7 @@ def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> N
 
 @contextmanager
 def _only_driver(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msabench.cli import options as o
+from msabench.cli.engines import EngineOptions
 from msabench.cli.groups import with_groups
 from msabench.cli.study_options import StudyOptions
 
@@ -22,9 +23,7 @@ HEADLINES = ["same-epoch", "best-epoch"]
 @with_groups
 def run(
     study: StudyOptions,
-    workers: Annotated[
-        int | None, typer.Option(help="Runs at a time; default: one a GPU, or one a core.")
-    ] = None,
+    engine: EngineOptions,
     retry: Annotated[str | None, typer.Option(help="'failed' runs again what failed before.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run (msabench plan).")
@@ -49,19 +48,17 @@ def run(
 
     if retry not in (None, "failed"):
         raise SpecError(f"--retry takes 'failed', but got '{retry}'")
-    if workers is not None and workers < 1:
-        raise SpecError(f"`workers >= 1` must hold, but got workers={workers}")
     plan = make_plan(study.spec(), data_root, cache_root)
     if dry_run:
         print_plan(plan, results_root, retry_failed=retry == "failed")
         return
     _refuse_contradictions(plan)
-    from msabench.engines.local import LocalEngine, default_workers, devices, gpu_count
+    from msabench.engines.local import gpu_count
     from msabench.execute import Machine
 
     gpus = gpu_count()
     machine = Machine(
-        engine=LocalEngine(slots=devices(workers or default_workers(gpus), gpus)),
+        engine=engine.engine_of(gpus),
         gpus=gpus,
         tracking_uri=tracking_uri,
         tracking=tracking,

@@ -43,6 +43,7 @@ def find_runs(results_root: Path, beginning: str = "") -> dict[str, list[Path]]:
 
 def print_run(console: Console, study: Path, key: str) -> None:
     """Spec, outcome, environment, epochs and scores of one run."""
+    from msabench.engines.job import log_path
     from msabench.records import Store
     from msabench.registry import RECONSTRUCTION, reconstructions
 
@@ -58,6 +59,9 @@ def print_run(console: Console, study: Path, key: str) -> None:
         heading(console, f"Failed: {record.failure.cause}")
         console.print(record.failure.message, markup=False)
         console.print(record.failure.traceback, markup=False, style="dim")
+    log = log_path(study, key)
+    if log.is_file():
+        console.print(f"What it printed: {log}", markup=False, highlight=False, soft_wrap=True)
     if record.epochs:
         _print_epochs(console, record)
     if record.status == "finished":

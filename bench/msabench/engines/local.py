@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from signal import SIGKILL
 
-from pebble import ProcessExpired, ProcessPool
-
-from msabench.engines.job import Ended, Job, perform
-from msabench.run import Status
+from msabench.engines.admission import Admission
+from msabench.engines.free import cores, oom_kills
+from msabench.engines.job import Ended, Job
+from msabench.engines.process import WorkerProcess, died, late, starved
+from msabench.errors import MsabenchError, SpecError
 
 POLL_SECONDS = 0.2
-HINTS = {
-    "SIGKILL": "; the system kills processes so when memory runs out",
-    # what a mapped file gives for a page that it has no longer
-    "SIGBUS": "; the data cache, or the disk that it is on, changed while it was read",
-}
-"""What most likely ended a worker, by signal"""
+STARTS = 3
+"""Workers that may die in a row before one of them was ready"""
 
 
-def devices(workers: int, gpus: int) -> list[str]:
-    """The device of each worker slot: GPUs in turn, or the CPU where there is none."""
-    return [f"cuda:{i % gpus}" if gpus else "cpu" for i in range(workers)]
+class WorkerError(MsabenchError):
+    """Worker processes that cannot be started."""
+
+
+def devices(workers: int | None, gpus: int, jobs_per_gpu: int | None = None) -> list[str]:
+    """The device of each worker slot: GPUs in turn, or the CPU where there is none.
+
+    Parameters
+    ----------
+    workers
+        How many slots; None stands for one a GPU (or `jobs_per_gpu` of them), or one a core without GPUs.
+    jobs_per_gpu
+        How many runs share a GPU.
+
+    Raises
+    ------
+    SpecError
+        If a number is below 1, or GPUs are to be shared where there are none.
+
+    >>> devices(None, 2, 2), devices(3, 2), devices(2, 0)
+    (['cuda:0', 'cuda:1', 'cuda:0', 'cuda:1'], ['cuda:0', 'cuda:1', 'cuda:0'], ['cpu', 'cpu'])
+    """
+    for name, value in (("workers", workers), ("jobs_per_gpu", jobs_per_gpu)):
+        if value is not None and value < 1:
+            raise SpecError(f"`{name} >= 1` must hold, but got {name}={value}")
+    if jobs_per_gpu and not gpus:
+        raise SpecError("--jobs-per-gpu shares GPUs, but torch finds none here", fix="give --workers instead")
+    if not gpus:
+        return ["cpu"] * (workers or default_workers(0))
+    most = gpus * jobs_per_gpu if jobs_per_gpu else workers or default_workers(gpus)
+    return [f"cuda:{i % gpus}" for i in range(min(most, workers or most))]
+
+
+def default_workers(gpus: int) -> int:
+    """One worker a GPU, or one a core where there is none."""
+    return gpus or cores()
+
+
+def gpu_count() -> int:
+    """GPUs that torch can use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +70,12 @@ class LocalEngine:
 
     slots: Sequence[str]
     """The device of each worker"""
+    time_limit: float | None = None
+    """Seconds that a run may take, preparations of its worker not counted; None is for ever"""
+    admission: Admission = field(default_factory=Admission)
+    """Which run may start beside those that run"""
+    killed: Callable[[], int] = oom_kills
+    """Processes that the system has killed for memory"""
 
     def run(
         self,
@@ -44,64 +83,107 @@ class LocalEngine:
         poll: Callable[[], None],
         more: Callable[[], Sequence[Job]] | None = None,
     ) -> Iterator[Ended]:
-        """Run jobs, one at a time in each slot, and yield each as it ends: see `Engine`."""
-        waiting, free = deque(jobs), deque(self.slots[: max(1, min(len(self.slots), len(jobs)))])
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPool(
-            max_workers=len(free), context=context, initializer=_start_worker, initargs=(os.getpid(),)
-        )
-        running: dict[Future[Status], Job] = {}
+        """Run jobs, one at a time in each slot, and yield each as it ends: see `Engine`.
+
+        Raises
+        ------
+        WorkerError
+            If worker processes die before they can take a job.
+        """
+        shift = _Shift(self, jobs)
         try:
-            while waiting or running:
-                while waiting and free:
-                    job = replace(waiting.popleft(), device=free.popleft())
-                    running[pool.schedule(perform, args=[job])] = job
-                done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            while shift.waiting or shift.busy:
+                shift.start()
+                wait(shift.signs(), timeout=POLL_SECONDS)
                 poll()
-                for future in done:
-                    job = running.pop(future)
-                    free.append(job.device)
-                    yield _ended(job, future.exception(), None if future.exception() else future.result())
-                    waiting.extend(more() if more else ())
+                for ended in shift.ended():
+                    yield ended
+                    shift.waiting.extend(more() if more else ())
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join(timeout=10)
+            shift.close()
 
 
-def _ended(job: Job, error: BaseException | None, status: Status | None) -> Ended:
-    if error is None:
-        return Ended(job=job, status=status)
-    if isinstance(error, ProcessExpired):
-        number = -error.exitcode if error.exitcode and error.exitcode < 0 else 0
-        name = signal.Signals(number).name if number else ""
-        ending = f"signal {name}" if name else f"exit code {error.exitcode}"
-        reason = f"its worker process died ({ending}){HINTS.get(name, '')}"
-        return Ended(job=job, status=None, reason=reason)
-    return Ended(job=job, status=None, reason=f"{type(error).__name__}: {error}")
+class _Shift:
+    """The workers of one call of `LocalEngine.run`, and the jobs that they have not taken yet."""
 
+    def __init__(self, engine: LocalEngine, jobs: Sequence[Job]) -> None:
+        self.engine = engine
+        self.waiting = deque(jobs)
+        self.workers: list[WorkerProcess | None] = [None] * len(engine.slots)
+        self.alone: set[str] = set()
+        """Keys of runs that memory was too small for beside others"""
+        self.kills = engine.killed()
+        self.false_starts = 0
 
-def _start_worker(driver: int) -> None:
-    # Ctrl-C is the driver's to handle; it stops the workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(driver,), daemon=True).start()
+    @property
+    def busy(self) -> list[WorkerProcess]:
+        return [worker for worker in self.workers if worker and worker.job]
 
+    def start(self) -> None:
+        """Give waiting jobs, in their order, to free slots, as far as memory allows."""
+        for place, device in enumerate(self.engine.slots):
+            worker = self.workers[place]
+            if not self.waiting or (worker and worker.job):
+                continue
+            job = replace(self.waiting[0], device=device)
+            reused = worker.resident() if worker else 0
+            running = [(each.job, each.resident()) for each in self.busy if each.job]
+            apart = job.key in self.alone or any(other.key in self.alone for other, _ in running)
+            if (running and apart) or not self.engine.admission.admits(job, running, reused):
+                return
+            if worker is None:
+                worker = self.workers[place] = WorkerProcess(device)
+            worker.give(job)
+            self.waiting.popleft()
 
-def _leave_with(driver: int) -> None:
-    """A worker whose driver was killed must not go on training for nobody."""
-    while os.getppid() == driver:
-        time.sleep(1)
-    os._exit(1)
+    def signs(self) -> list[Connection | int]:
+        """What to wait for: a word from a worker, or its end."""
+        return [sign for each in self.busy for sign in (each.connection, each.process.sentinel)]
 
+    def ended(self) -> Iterator[Ended]:
+        """Jobs that are over since the last call."""
+        for place, worker in enumerate(self.workers):
+            if worker is None or worker.job is None:
+                continue
+            job = worker.job
+            try:
+                ended = worker.hear()
+            except EOFError:
+                self.workers[place] = None
+                ended = self._lost(worker, job)
+            if ended is None and worker.overdue(self.engine.time_limit):
+                self.workers[place] = None
+                worker.kill(telling=True)
+                ended = late(job, self.engine.time_limit or 0)
+            if ended:
+                self.false_starts = 0
+                if ended.status:
+                    self.engine.admission.learn(job)
+                yield ended
 
-def default_workers(gpus: int) -> int:
-    """One worker a GPU, or one a core where there is none."""
-    return gpus or max(
-        1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    def _lost(self, worker: WorkerProcess, job: Job) -> Ended | None:
+        """What has become of the job of a worker that died: over, or waiting again."""
+        code = worker.kill()
+        if not worker.ready:  # no run of ours had begun
+            self.false_starts += 1
+            if self.false_starts >= STARTS:
+                raise WorkerError(
+                    f"{STARTS} worker processes in a row died as they started (exit code {code})",
+                    fix="see what they printed above; `msabench doctor` checks the installation",
+                )
+            self.waiting.appendleft(job)
+            return None
+        before, self.kills = self.kills, self.engine.killed()
+        if code != -SIGKILL or self.kills == before:
+            return died(job, code)
+        if job.key in self.alone or not self.busy:
+            return starved(job)
+        self.alone.add(job.key)
+        self.waiting.appendleft(job)
+        return None
 
-
-def gpu_count() -> int:
-    """GPUs that torch can use."""
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    def close(self) -> None:
+        """End all workers at once: what they leave on disk is whole, or is not there."""
+        for worker in self.workers:
+            if worker:
+                worker.kill()

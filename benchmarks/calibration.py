@@ -1,6 +1,6 @@
 """False positives and power of the significance tests, simulated: docs/calibration.{csv,svg,png,md}.
 
-python benchmarks/calibration.py --studies 1000 --out docs     # about 15 minutes on two cores
+python benchmarks/calibration.py --studies 1000 --out docs     # some 15 minutes on two cores
 python benchmarks/calibration.py --redraw --out docs           # the figure again, from the table
 """
 
@@ -88,8 +88,8 @@ def draw(lines: list[dict[str, str]], out: Path) -> None:
                 color="0.25", label=LABELS[metric], mfc="white", lw=1,
             )  # fmt: skip
         axis_row[2].set(
-            title=f"power of the two-source t, errors {EFFECTS[samples]:.0%} larger",
-            ylabel="found (%)",
+            title=f"two-source t, errors {EFFECTS[samples]:.0%} larger",
+            ylabel="power (%)",
             ylim=(0, 102),
         )
         axis_row[2].legend(fontsize=8)
@@ -111,11 +111,11 @@ def page(lines: list[dict[str, str]]) -> str:
         f"{studies} simulated studies a setting (a third of them for power), nominal level 5 %. Two methods",
         "of equal expected quality, each with its own seeds; labels as MOSI's; noise of an example shared by",
         "the methods, by one method's seeds and by nothing, in parts (`msabench.stats.simulation`).",
-        "Made by `python benchmarks/calibration.py`; every figure is in `calibration.csv`.",
+        f"Made by `python benchmarks/calibration.py --studies {studies}`; figures are in `calibration.csv`.",
         "",
         "![False positives and power](calibration.svg)",
         "",
-        "## False positives (%), and the most a single rate can stray by chance",
+        "## False positives (%)",
         "",
     ]
     heads = [f"{SIZES[n]}, {s} seeds" for n in SIZES for s in SEEDS]

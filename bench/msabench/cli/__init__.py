@@ -11,6 +11,7 @@ from collections.abc import Callable
 import typer
 
 from msabench.cli.check import check
+from msabench.cli.compare import compare
 from msabench.cli.data import check as data_check
 from msabench.cli.data_add import add as data_add
 from msabench.cli.data_get import get as data_get
@@ -39,6 +40,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "plan": plan,
     "status": status,
     "report": report,
+    "compare": compare,
     "list": list_,
     "show": show,
     "score": score,

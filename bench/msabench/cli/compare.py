@@ -1,0 +1,94 @@
+"""`msabench compare`: is A better than B, by how much, and would another epoch rule change the answer?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from msabench.cli.options import ResultsRoot
+
+
+def compare(
+    study: Annotated[str, typer.Argument(help="The study's folder name (msabench status lists them).")],
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Rows as the table names them: almt 'almt[fusion=off]'.")
+    ] = None,
+    results_root: ResultsRoot = Path("results"),
+    reference: Annotated[
+        str | None, typer.Option(help="Compare each row (all, if none is named) with this one.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Default: all of the study.")] = None,
+    convention: Annotated[
+        str | None, typer.Option("--convention", "-c", help="Default: each dataset's own.")
+    ] = None,
+    selection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--selection",
+            "-s",
+            help="Epoch rules; the first gives the verdict. Default: same-epoch, best-epoch, as-published.",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Keys; default: those of a paper's table.")
+    ] = None,
+    test: Annotated[
+        str,
+        typer.Option(
+            help="two-source; over seeds alone: welch, permutation, mann-whitney, wilcoxon; of two "
+            "checkpoints: randomisation, mcnemar."
+        ),
+    ] = "two-source",
+    seed: Annotated[int | None, typer.Option(help="Of the two checkpoints.")] = None,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+    track: Annotated[str | None, typer.Option(help="paper or tuned, where a row has both.")] = None,
+    text_encoder: Annotated[
+        str | None, typer.Option("--text-encoder", "-t", help="Where a row has several.")
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, json, csv, latex or markdown.")
+    ] = "terminal",
+    out: Annotated[Path | None, typer.Option(help="File to write to instead of standard output.")] = None,
+) -> None:
+    """Say whether one row of a study is better than another, and how sure of it one may be.
+
+    Nothing is trained: the same records answer for every convention, epoch rule and test.
+    """
+    from msabench.cli.folders import study_folder
+    from msabench.errors import SpecError, unknown
+    from msabench.report.judging import verdicts
+    from msabench.report.render_verdicts import RENDERERS, show
+    from msabench.report.verdicts import SELECTIONS_SHOWN, Question
+
+    if format_ not in ("terminal", *RENDERERS):
+        raise unknown("format", format_, ("terminal", *RENDERERS))
+    if format_ == "terminal" and out is not None:
+        raise SpecError("--out needs a --format other than terminal", fix="--format markdown")
+    asked = Question(
+        rows=tuple(rows or ()),
+        reference=reference or "",
+        dataset=dataset,
+        convention=convention,
+        selections=tuple(dict.fromkeys(selection or SELECTIONS_SHOWN)),
+        metrics=tuple(dict.fromkeys(metric or ())),
+        track=track,
+        text_encoder=text_encoder,
+        test=test,
+        alpha=alpha,
+        seed=seed,
+    )
+    found = verdicts(study_folder(results_root, study), asked)
+    if format_ == "terminal":
+        show(found)
+        return
+    text = RENDERERS[format_](found)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"the comparison cannot be written: {error}", where=str(out)) from error
+    typer.echo(f"written: {out}")

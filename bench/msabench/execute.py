@@ -17,7 +17,8 @@ from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progre
 from msabench.errors import MsabenchError, SpecError, write_errors
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
-from msabench.search.trials import store_of, write_ledgers
+from msabench.search import store_of, write_ledgers
+from msabench.search.asking import Asking
 from msabench.study import Plan, freeze
 from msabench.tracking import BackgroundTracker
 
@@ -119,20 +120,13 @@ def _searched(plan: Plan, folder: Path, machine: Machine, observer: Observer, *,
     store = _sound(store_of(folder), observer)
     again = frozenset(store.keys("failed")) if retry_failed else frozenset()
     planned = sum(search.spec.trials for search in plan.searches)
-    asked: set[str] = set()
-
-    def more() -> list[RunSpec]:
-        known = [run for search in plan.searches for run in search.missing(store, again)]
-        fresh = {run.key: run for run in known if run.key not in asked}
-        asked.update(fresh)
-        return list(fresh.values())
-
-    if todo := more():
+    asking = Asking(plan.searches, store, again)
+    if todo := asking.more():
         datasets = _prepare(plan, todo, machine, observer)
         done = sum(len(search.trials(store)) for search in plan.searches)
         observer.started(planned, done, "trials")
-        # what tpe tries next is known when its last trial has ended
-        for record in _train(plan, todo, datasets, store.path, machine, observer, more):
+        for record in _train(plan, todo, datasets, store.path, machine, observer, asking):
+            asking.ended(record.key)
             observer.ended(record)
     optuna_journal.write(store.path, [(search, search.trials(store)) for search in plan.searches])
     chosen, ledgers = {}, []
@@ -183,7 +177,7 @@ def _train(
     folder: Path,
     machine: Machine,
     observer: Observer,
-    more: Callable[[], Sequence[RunSpec]] = tuple,
+    asking: Asking | None = None,
 ) -> Iterator[RunRecord]:
     store = Store(folder)
 
@@ -195,6 +189,7 @@ def _train(
                 encoder=plan.encoders[run.dataset],
                 study=folder,
                 checkpoint_seconds=machine.checkpoint_seconds,
+                pace=asking.pace(run.key) if asking else (),
             )
             for run in runs
         ]
@@ -202,7 +197,9 @@ def _train(
     # the long runs first, so that the last one does not keep the other workers waiting
     ordered = sorted(todo, key=lambda run: run.text_mode != "finetuned")
     engine = machine.engine.run(
-        jobs(ordered), poll=lambda: observer.running(progress(folder)), more=lambda: jobs(more())
+        jobs(ordered),
+        poll=lambda: observer.running(progress(folder)),
+        more=(lambda: jobs(asking.more())) if asking else None,
     )
     # closed whatever ends the loop, or its workers would go on
     with closing(engine):  # type: ignore[type-var]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +19,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Status = Literal["finished", "failed"]
 TaskKind = Literal["regression", "binary", "multiclass"]
 DataKind = Literal["real", "twin"]
+Stopped = Literal["epochs", "patience", "seconds", "pruned", ""]
 Track = Literal["paper", "tuned", "trial", "external"]
 Cause = Literal["nan", "out-of-memory", "killed", "timeout", "exception"]
 TextMode = Literal["finetuned", "frozen", "unstated"]
+EXTERNAL_PREFIX = "external:"
+"""Begins the method of every run of the track `external`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,13 @@ class Budget:
     patience: int | None = None
     """Stop after so many epochs without a better validation criterion; None leaves each method its own,
     0 never stops early."""
+    seconds: float | None = None
+    """Stop after the first epoch that ends later than so many seconds of setup and training; None never does.
+    How many epochs fit depends on the machine."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain containers; without a limit on seconds, as in records made before there was one."""
+        return {name: value for name, value in asdict(self).items() if name != "seconds" or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +87,10 @@ class RunSpec:
     """`trial`: a run of the search, which keeps validation predictions only; `external`: predictions made
     elsewhere, see `msabench.external`"""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The run's name on disk: 16 hex digits of the hash of everything above."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -100,7 +111,7 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain containers, for `run.json`."""
-        return asdict(self)
+        return {**asdict(self), "budget": self.budget.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunSpec:
@@ -169,7 +180,7 @@ class RunRecord:
     """Peak resident memory of the process; on a GPU, peak allocated memory of the device."""
     parameters: Mapping[str, int] = field(default_factory=dict)
     """`method`, `encoder`, and of both together `trainable`."""
-    stopped: Literal["epochs", "patience", ""] = ""
+    stopped: Stopped = ""
     """What ended training; empty for a failure."""
     environment: Mapping[str, str] = field(default_factory=dict)
     started: str = ""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 
+import numpy as np
+
 from msabench.metrics import score_epochs
 from msabench.registry import RECONSTRUCTION, reconstructions
 from msabench.run import RunRecord
@@ -47,14 +49,14 @@ def contents(record: RunRecord) -> Contents:
     spec, start = record.spec, _milliseconds(record.started)
     clock = [start + int(1000 * record.setup_seconds)]
     for seconds in record.seconds:
-        clock.append(clock[-1] + int(1000 * seconds))
+        clock.append(clock[-1] + (int(1000 * seconds) if math.isfinite(seconds) else 0))
     metrics, undefined = [], 0
     for name, value, epoch in _figures(record):
         if value is None or not math.isfinite(value):
             undefined += 1
         else:
             metrics.append((_allowed(name), float(value), epoch, clock[min(epoch, len(clock) - 1)]))
-    budget = {"budget/epochs": spec.budget.epochs, "budget/patience": spec.budget.patience}
+    budget = {f"budget/{name}": value for name, value in spec.budget.to_json().items()}
     params = {**spec.hyperparameters, "seed": spec.seed, **budget}
     return Contents(
         name=f"{spec.row} {spec.dataset} seed {spec.seed}",
@@ -86,6 +88,8 @@ def _tags(record: RunRecord) -> dict[str, str]:
     if reconstructions([spec.row]):
         tags["code"] = "reconstruction"
         remarks.insert(0, RECONSTRUCTION)
+    if spec.external:
+        tags["code"] = "external"
     if spec.data_kind == "twin":
         remarks.insert(0, "Trained on generated data (a twin), not on the dataset itself.")
     if record.failure:
@@ -112,7 +116,9 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, float | None, int]]:
     yield "peak memory MiB", record.peak_memory_mib, record.epochs
     if record.status != "finished" or record.truths is None:
         return
-    valid = score_epochs(record.convention, record.valid_predictions, record.truths.valid)
+    # an external result may come without predictions of the validation split
+    held = not (record.spec.external and np.isnan(record.valid_predictions).all())
+    valid = score_epochs(record.convention, record.valid_predictions, record.truths.valid) if held else {}
     for metric, curve in valid.items():
         for epoch, value in enumerate(curve.tolist(), 1):
             yield f"valid/{metric}", value, epoch

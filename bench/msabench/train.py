@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,6 +26,12 @@ from msabench.streams import stream
 from msabench.tensors import prepare
 from msabench.trainer import Log, NotFinite, Trainer
 
+OUT_OF_TIME = "runs ended by the limit on seconds: how many epochs fit into it depends on the machine"
+
+
+_SPARING = 20
+"""Times as long as a checkpoint takes to write, it is not written again"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
@@ -38,10 +45,29 @@ class EpochReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Where an interrupted run goes on from, and how often that is written."""
+    """Where an interrupted run goes on from, and how often that is written.
+
+    After each epoch, unless writing would take more than a twentieth of the time: then as soon as it does
+    not, and at the latest after so many seconds.
+    """
 
     path: Path
     every_seconds: float = 60.0
+
+    def due(self, since: float, cost: float) -> bool:
+        """Whether to write, so many seconds after the last time, which took `cost` seconds."""
+        return since >= min(self.every_seconds, _SPARING * cost)
+
+    def write(self, trainer: Trainer) -> None:
+        """Replace the file, whole or not at all; a disk that refuses costs the checkpoint, not the run."""
+        temporary = self.path.with_suffix(".tmp")
+        try:
+            torch.save(trainer.state(), temporary)
+            temporary.replace(self.path)
+        except (OSError, RuntimeError) as error:  # the latter is what torch makes of a full disk
+            print(f"no checkpoint after epoch {trainer.log.epochs}: {error}", flush=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def train(
@@ -52,6 +78,7 @@ def train(
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    pace: Sequence[float] = (),
 ) -> RunRecord:
     """Train one run; failures of the training itself are results, with their cause.
 
@@ -61,6 +88,8 @@ def train(
         If its file is there, the run goes on from it, with the same result to the last bit.
     on_epoch
         Called after each epoch.
+    pace
+        Ends a trial of a search early, see `search.pruning`.
 
     Raises
     ------
@@ -73,26 +102,28 @@ def train(
     begun = time.perf_counter()
     try:
         trainer = set_up(spec, dataset, encoder, device)
+        trainer.pace = pace
         if checkpoint and checkpoint.path.exists():
             trainer.restore(torch.load(checkpoint.path, map_location=device, weights_only=True))
-        setup = time.perf_counter() - begun
+        trainer.setup_seconds = time.perf_counter() - begun
         trainer.fit(_after_epoch(checkpoint, on_epoch))
     except MsabenchError:
         raise
     except Exception as error:  # a method may raise anything, and that is this run's result
         log = trainer.log if trainer else Log()
         return replace(record, **_kept(log), failure=describe(error), peak_memory_mib=meter.peak_mib())
-    log, valid = trainer.log, _stack(trainer.log.valid)
+    log, valid, stopped = trainer.log, _stack(trainer.log.valid), trainer.finished()
     return replace(
         record,
         **_kept(log),
         status="finished",
         valid_predictions=valid,
         test_predictions=_stack(log.test) if trainer.test else valid[:, :0],
-        setup_seconds=setup,
+        setup_seconds=trainer.setup_seconds,
         peak_memory_mib=meter.peak_mib(),
         parameters=_count(trainer),
-        stopped=trainer.finished(),
+        stopped=stopped,
+        notes=(*record.notes, *([OUT_OF_TIME] if stopped == "seconds" else [])),
     )
 
 
@@ -133,6 +164,7 @@ def set_up(spec: RunSpec, dataset: Dataset, encoder: EncoderRef, device: str) ->
         seed=spec.seed,
         epochs=min(hp.epochs, cap) if cap else hp.epochs,
         patience=hp.patience if own is None else own,
+        seconds=spec.budget.seconds,
         test=spec.track != "trial",
     )
 
@@ -163,16 +195,15 @@ def environment(device: str) -> dict[str, str]:
 def _after_epoch(
     checkpoint: Checkpoint | None, on_epoch: Callable[[EpochReport], None] | None
 ) -> Callable[[Trainer], None]:
-    saved = time.monotonic()
+    saved, cost = time.monotonic(), 0.0
 
     def after(trainer: Trainer) -> None:
-        nonlocal saved
-        log = trainer.log
-        if checkpoint and time.monotonic() - saved >= checkpoint.every_seconds and not trainer.finished():
-            temporary = checkpoint.path.with_suffix(".tmp")
-            torch.save(trainer.state(), temporary)
-            temporary.replace(checkpoint.path)
+        nonlocal saved, cost
+        log, now = trainer.log, time.monotonic()
+        if checkpoint and checkpoint.due(now - saved, cost) and not trainer.finished():
+            checkpoint.write(trainer)
             saved = time.monotonic()
+            cost = saved - now
         if on_epoch:
             on_epoch(
                 EpochReport(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from msabench.method import Batch, Method, Output, Progress, Step
 from msabench.metrics import criterion
+from msabench.run import Stopped
+from msabench.search.pruning import pruned_at
 from msabench.streams import batch_order, stream
 from msabench.tensors import TensorData, TensorSplit
 
@@ -59,6 +61,10 @@ class Trainer:
         Of the run; batch order and dropout are drawn from streams of it.
     epochs, patience
         What this run may spend; a patience of 0 never stops early.
+    seconds
+        Of setup and training, after which no further epoch begins; None is no limit.
+    pace
+        What the best validation criterion of a trial may be after each epoch, see `search.pruning`.
     test
         Whether the test split is predicted; in a search it is never looked at.
     """
@@ -72,10 +78,15 @@ class Trainer:
         seed: int,
         epochs: int,
         patience: int,
+        seconds: float | None = None,
+        pace: Sequence[float] = (),
         test: bool = True,
     ) -> None:
         self.method, self.encoder, self.data = method, encoder, data
         self.seed, self.epochs, self.patience, self.test = seed, epochs, patience, test
+        self.seconds, self.pace = seconds, pace
+        self.setup_seconds = 0.0
+        """Taken before the first epoch; it counts against `seconds`."""
         self.optimizers = self._optimizers()
         self.parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         self.tail = method.inputs(method.hp).text_tail
@@ -89,12 +100,17 @@ class Trainer:
         output: Output = self.method(batch)
         return output
 
-    def finished(self) -> Literal["epochs", "patience", ""]:
+    def finished(self) -> Stopped:
         """What ends training now; empty if nothing does."""
+        if pruned_at(self.log.valid_criterion, self.pace):
+            return "pruned"
         if self.log.epochs >= self.epochs:
             return "epochs"
         if self.patience and self.log.without_improvement() >= self.patience:
             return "patience"
+        spent = self.setup_seconds + sum(self.log.seconds)
+        if self.seconds is not None and self.log.epochs and spent >= self.seconds:
+            return "seconds"
         return ""
 
     def fit(self, after_epoch: Callable[[Trainer], None] | None = None) -> None:

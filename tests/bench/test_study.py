@@ -9,6 +9,7 @@ from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
 from msabench.registry import METHODS
 from msabench.run import Budget
+from msabench.search import SearchSpec
 from msabench.study import (
     StudySpec,
     expand_datasets,
@@ -113,6 +114,22 @@ def test_a_study_without_a_name_takes_one_from_its_conditions() -> None:
 def test_contradictions_are_refused_at_construction(change: dict[str, object], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         replace(DEMO, **change)  # type: ignore[arg-type]
+
+
+def test_limits_are_kept_in_the_study_file_and_their_absence_leaves_no_trace(tmp_path: Path) -> None:
+    plain = replace(DEMO, tracks=("tuned",), search=SearchSpec(trials=3))
+    assert not any(word in plain.to_toml() for word in ("seconds", "hours", "prune"))
+    assert plain.folder == "demo-194e40", "as before there were limits"
+    limited = replace(
+        plain,
+        budget=Budget(epochs=2, seconds=30.0),
+        search=SearchSpec(trials=3, hours=0.5, prune="median"),
+        name="s",
+    )
+    (tmp_path / "study.toml").write_text(limited.to_toml())
+    assert read_study(tmp_path / "study.toml") == limited
+    with pytest.raises(SpecError, match="seconds > 0"):
+        replace(DEMO, budget=Budget(seconds=-1.0))
 
 
 @pytest.mark.parametrize(

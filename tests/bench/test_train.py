@@ -106,6 +106,41 @@ def test_validation_alone_decides_when_training_stops(demo: Dataset) -> None:
     assert record.epochs - 1 - int(np.argmin(record.valid_criterion)) == 2
 
 
+def test_a_limit_on_seconds_ends_a_run_after_the_epoch_that_passes_it(demo: Dataset) -> None:
+    limited = replace(spec(demo, epochs=50), budget=Budget(epochs=50, patience=0, seconds=1e-6))
+    record = train(limited, demo, TINY)
+    assert (record.status, record.stopped, record.epochs) == ("finished", "seconds", 1)
+    assert any("depends on the machine" in note for note in record.notes)
+    ample = replace(limited, budget=Budget(epochs=2, patience=0, seconds=1e6))
+    record = train(ample, demo, TINY)
+    assert (record.stopped, record.epochs, record.notes) == ("epochs", 2, demo.notes)
+    assert limited.key != spec(demo, epochs=50).key and RunSpec.from_json(limited.to_json()) == limited
+
+
+def test_seconds_before_an_interruption_count_against_the_limit(demo: Dataset, tmp_path: Path) -> None:
+    limited = replace(spec(demo, epochs=50), budget=Budget(epochs=50, patience=0, seconds=900.0))
+    checkpoint = Checkpoint(path=tmp_path / "run.pt", every_seconds=0)
+
+    def interrupt(report: EpochReport) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(limited, demo, TINY, checkpoint=checkpoint, on_epoch=interrupt)
+    state = torch.load(checkpoint.path, weights_only=True)
+    state["log"]["seconds"] = [1000.0]
+    torch.save(state, checkpoint.path)
+    resumed = train(limited, demo, TINY, checkpoint=checkpoint)
+    assert (resumed.stopped, resumed.epochs) == ("seconds", 1)
+
+
+def test_a_trial_that_lags_behind_its_pace_is_ended_with_the_epochs_it_had(demo: Dataset) -> None:
+    whole = run(demo, epochs=5)
+    pruned = train(spec(demo, epochs=5), demo, TINY, pace=(float("inf"), float("inf"), 0.0))
+    assert (pruned.status, pruned.stopped, pruned.epochs) == ("finished", "pruned", 3)
+    assert pruned.valid_criterion == whole.valid_criterion[:3] and pruned.key == whole.key
+    assert same(whole, train(spec(demo, epochs=5), demo, TINY, pace=(float("inf"),) * 3))
+
+
 def test_a_budget_caps_the_recipe_and_never_extends_it(demo: Dataset) -> None:
     assert run(demo, epochs=5, **{"batch_size": 64}).epochs == 5
     short = spec(demo)

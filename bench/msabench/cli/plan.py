@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from msabench.estimate import Estimator
     from msabench.run import RunSpec
+    from msabench.search import SearchSpec
     from msabench.study import Plan
 
 
@@ -100,7 +101,7 @@ def _print_notes(console: Console, plan: Plan) -> None:
 
     for search in plan.searches:
         console.print(
-            f"search: {escape(search.name)}: {search.spec.trials} trials over "
+            f"search: {escape(search.name)}: {_trials(search.spec)} over "
             f"{len(search.space.dimensions)} hyperparameters, then {len(plan.study.seeds)} runs of the best",
             highlight=False,
         )
@@ -110,3 +111,8 @@ def _print_notes(console: Console, plan: Plan) -> None:
         console.print(f"left out: {escape(skip.method)} on {skip.dataset}: {escape(skip.reason)}")
     for note in plan.notes:
         console.print(f"note: {escape(note)}")
+
+
+def _trials(spec: SearchSpec) -> str:
+    limit = f", at most {spec.hours:g} h," if spec.hours else ""
+    return f"{spec.trials} trials{limit}" + (f" with {spec.prune} pruning" if spec.prune != "none" else "")

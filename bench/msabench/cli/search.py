@@ -52,16 +52,10 @@ def _print_search(console: Console, search: Search, trials: list[Trial]) -> None
     from rich.markup import escape
     from rich.table import Table
 
-    from msabench.search.optuna_journal import importances
+    from msabench.search.optuna_journal import FEWEST_TRIALS, importances
 
-    twin = " (SYNTHETIC TWIN)" if search.template.data_kind == "twin" else ""
     done = [trial for trial in trials if trial.status == "finished"]
-    console.print(
-        f"[bold]{escape(search.name)}[/]{twin}: {len(trials)} of {search.spec.trials} trials, "
-        f"{len(trials) - len(done)} failed, {sum(t.epochs for t in trials)} epochs, "
-        f"{sum(t.seconds for t in trials):.0f} s; sampler {search.spec.sampler}, seed {search.spec.seed}",
-        highlight=False,
-    )
+    _print_spent(console, search, trials)
     if not done:
         for cause in dict.fromkeys(trial.cause for trial in trials):
             console.print(f"  failed: {escape(cause)}", highlight=False)
@@ -77,12 +71,38 @@ def _print_search(console: Console, search: Search, trials: list[Trial]) -> None
             f"{weight[name]:.2f}" if name in weight else "–",
         )  # fmt: skip
     console.print(table)
+    if not weight and search.space.dimensions:
+        console.print(
+            f"  no importances: they are chance with fewer than {FEWEST_TRIALS} trials", highlight=False
+        )
     if published and published.status == "finished":
         console.print(
             f"  validation criterion: {best.value:.4f}, published setting {published.value:.4f}",
             highlight=False,
         )
     _print_curve(console, trials)
+
+
+def _print_spent(console: Console, search: Search, trials: list[Trial]) -> None:
+    from rich.markup import escape
+
+    spec, made = search.spec, {trial.key: trial for trial in trials}
+    twin = " (SYNTHETIC TWIN)" if search.template.data_kind == "twin" else ""
+    counts = {
+        "pruned": sum(trial.status == "pruned" for trial in trials),
+        "failed": sum(trial.status == "failed" for trial in trials),
+        "repeated": len(trials) - len(made),
+    }
+    limits = [f"sampler {spec.sampler}", f"seed {spec.seed}"]
+    limits += [f"at most {spec.hours:g} h"] if spec.hours else []
+    limits += [f"{spec.prune} pruning"] if spec.prune != "none" else []
+    console.print(
+        f"[bold]{escape(search.name)}[/]{twin}: {len(trials)} of {spec.trials} trials, "
+        f"{', '.join(f'{count} {what}' for what, count in counts.items())}, "
+        f"{sum(t.epochs for t in made.values())} epochs, {sum(t.seconds for t in made.values()):.0f} s; "
+        f"{', '.join(limits)}",
+        highlight=False,
+    )
 
 
 def _print_curve(console: Console, trials: list[Trial]) -> None:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
     from msabench.run import RunRecord
 
+ENDINGS = {
+    "epochs": "all epochs trained",
+    "patience": "stopped early",
+    "seconds": "ended by the limit on seconds",
+    "pruned": "pruned by its search",
+    "": "",
+}
+"""What ended training, in words"""
 SHORTEST = 4
 """Fewer digits of a key than this stand for no run: they would meet a run by chance."""
 
@@ -70,7 +78,7 @@ def print_run(console: Console, study: Path, key: str) -> None:
 
 def _print_spec(console: Console, record: RunRecord) -> None:
     spec, seconds = record.spec, record.seconds
-    ended = {"epochs": "all epochs trained", "patience": "stopped early", "": ""}[record.stopped]
+    ended = ENDINGS[record.stopped]
     budget = [f"{name} {value}" for name, value in vars(spec.budget).items() if value is not None]
     facts(
         console,

@@ -46,12 +46,24 @@ class StudyOptions:
             help="'bert', 'minilm', 'features', 'tiny', a hub name in the cache, a folder.",
         ),
     ] = None
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which a run begins no further epoch; default: no limit."),
+    ] = None
     trials: Annotated[
         int | None,
         typer.Option(help="Search every method's hyperparameters with so many trials, and report the best."),
     ] = None
     sampler: Annotated[
         str | None, typer.Option(help="qmc (default), random or tpe: what the trials try.")
+    ] = None
+    search_hours: Annotated[
+        float | None,
+        typer.Option(help="Compute-hours of each search's trials, at most; default: no limit."),
+    ] = None
+    prune: Annotated[
+        str | None,
+        typer.Option(help="none (default) or median: end trials early that lag behind the first five."),
     ] = None
     track: Annotated[
         str | None,
@@ -124,7 +136,8 @@ class StudyOptions:
             tracks = ("tuned",) if search else ("paper",)
         return {
             "budget": replace(
-                base.budget if base else Budget(), **_given(epochs=self.epochs, patience=self.patience)
+                base.budget if base else Budget(),
+                **_given(epochs=self.epochs, patience=self.patience, seconds=self.max_seconds),
             ),
             "search": search if "tuned" in tracks or self.track is None else None,
             "tracks": tracks,
@@ -136,10 +149,10 @@ class StudyOptions:
         from msabench.errors import SpecError
         from msabench.search import SearchSpec
 
-        given = _given(trials=self.trials, sampler=self.sampler)
+        given = _given(trials=self.trials, sampler=self.sampler, hours=self.search_hours, prune=self.prune)
         if base is None and self.trials is None and given:
             raise SpecError(
-                f"--{next(iter(given))} speaks of a search's trials, but there are none",
+                "--sampler, --search-hours and --prune speak of a search's trials, but there are none",
                 fix="add --trials 20",
             )
         if not given:

@@ -40,6 +40,8 @@ class Job:
     """Of torch within one operation; part of what makes a result the same to the last bit"""
     checkpoint_seconds: float = 60.0
     """An interrupted run loses at most so much work, and one epoch"""
+    pace: tuple[float, ...] = ()
+    """Ends a trial of a search early, see `search.pruning`"""
 
     @property
     def key(self) -> str:
@@ -171,6 +173,7 @@ def _trained(job: Job, store: Store) -> Status:
             device=job.device,
             checkpoint=Checkpoint(path=checkpoint, every_seconds=job.checkpoint_seconds),
             on_epoch=lambda report: _tell(job, report),
+            pace=job.pace,
         )
     except MsabenchError as error:
         record = failed_record(job.spec, dataset, Failure(cause="exception", message=error.what))

@@ -78,16 +78,22 @@ def row_notes(
 
 
 def fewer_note(blocks: Sequence[Block]) -> list[Note]:
-    """Which rows have fewer runs than others, and how many failed."""
+    """Which rows lack seeds that others have, which seeds, and how many runs failed."""
     short: dict[str, None] = {}
     for line in blocks[0].lines:
         for group, runs in line.coverage.items():
-            if runs.fewer or runs.failed:
-                failed = f" ({runs.failed} failed)" if runs.failed else ""
-                short[f"{line.title} on {group.data} {runs.n}{failed}"] = None
+            if runs.absent or runs.failed:
+                why = [f"{runs.failed} failed"] if runs.failed else []
+                why += [f"no result of {_seeds(runs.absent)}"] if runs.absent else []
+                short[f"{line.title} on {group.data} {runs.n} ({', '.join(why)})"] = None
     if not short:
         return []
     return [Note(mark=FEWER, text=f"Fewer seeds than other rows, or failed runs: {'; '.join(short)}.")]
+
+
+def _seeds(seeds: Sequence[int], shown: int = 6) -> str:
+    more = f" and {len(seeds) - shown} more" if len(seeds) > shown else ""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds[:shown]))}{more}"
 
 
 def undefined_note(blocks: Iterable[Block]) -> list[Note]:
@@ -136,9 +142,13 @@ def _selections(blocks: Sequence[Block]) -> str:
 
 def _encoders(blocks: Sequence[Block]) -> str:
     """Which encoder on which dataset, and which rows fine-tune it."""
+    ours = [line for line in blocks[0].lines if line.track != "external"]
+    theirs = "" if len(ours) == len(blocks[0].lines) else "of external rows as their notes say"
+    if not ours:
+        return theirs
     datasets: dict[str, dict[str, None]] = {}
     modes: dict[str, dict[str, None]] = {}
-    for line in blocks[0].lines:
+    for line in ours:
         for group, runs in line.coverage.items():
             datasets.setdefault(runs.text_encoder, {})[group.dataset] = None
         mode = " and ".join(sorted({runs.text_mode for runs in line.coverage.values()}))
@@ -147,10 +157,10 @@ def _encoders(blocks: Sequence[Block]) -> str:
     if len(datasets) == 1:
         encoders = next(iter(datasets))
     *few, most = sorted(modes, key=lambda mode: len(modes[mode]))
-    if not few:
-        return f"{encoders}, {most}"
-    named = "; ".join(f"{mode} for {', '.join(modes[mode])}" for mode in few)
-    return f"{encoders}, {most}, but {named}"
+    said = f"{encoders}, {most}"
+    if few:
+        said += ", but " + "; ".join(f"{mode} for {', '.join(modes[mode])}" for mode in few)
+    return f"{said}; {theirs}" if theirs else said
 
 
 def _data(groups: Sequence[Group]) -> str:
@@ -173,7 +183,10 @@ def budget_sentence(budget: Budget | None) -> str:
     patience = {None: "each method's published patience", 0: "no early stopping"}.get(
         budget.patience, f"patience {budget.patience}"
     )
-    return f"Budget: {epochs}, {patience}."
+    if budget.seconds is None:
+        return f"Budget: {epochs}, {patience}."
+    limit = f"at most {budget.seconds:g} s a run, so that the machine's speed decides how many epochs fit"
+    return f"Budget: {epochs}, {patience}, {limit}."
 
 
 def _count(n: int, what: str) -> str:

@@ -21,7 +21,7 @@ MARK = "§"
 def search_notes(
     frame: pd.DataFrame, ledgers: Sequence[Ledger], titles: Mapping[str, RowTitle], *, allow_unequal: bool
 ) -> tuple[Note, ...]:
-    """A note for the tuned rows of a table: trials, failures, epochs and seconds of each search.
+    """A note for the tuned rows of a table: trials (failed, pruned), epochs and seconds of each search.
 
     Parameters
     ----------
@@ -54,7 +54,12 @@ def search_notes(
     spent = "; ".join(
         _spent(titles[cell[0]].title, cell[1], by_cell.get(cell)) for cell in sorted(shown, key=str)
     )
-    text = f"{warning}Tuned rows: hyperparameters chosen on the validation split by a search. Spent: {spent}."
+    limited = any(by_cell[cell].budget["hours"] for cell in shown if cell in by_cell)
+    hint = " How many trials fit into a limit of hours depends on the machine." if limited else ""
+    text = (
+        f"{warning}Tuned rows: hyperparameters chosen on the validation split by a search. "
+        f"Spent: {spent}.{hint}"
+    )
     return (Note(mark=MARK, text=text),)
 
 
@@ -62,7 +67,11 @@ def _spent(title: str, dataset: str, ledger: Ledger | None) -> str:
     if ledger is None:
         return f"{title} on {dataset}: not recorded"
     odd = [f"{ledger.failed} failed"] if ledger.failed else []
+    odd += [f"{ledger.pruned} pruned"] if ledger.pruned else []
     odd += [f"{ledger.repeated} repeated"] if ledger.repeated else []
-    trials = f"{ledger.trials} {ledger.sampler} trials" + (f" ({', '.join(odd)})" if odd else "")
+    hours = ledger.budget["hours"]
+    count = f"{ledger.trials} of at most {ledger.cap}" if hours else str(ledger.trials)
+    trials = f"{count} {ledger.sampler} trials" + (f" ({', '.join(odd)})" if odd else "")
+    trials += f" within {hours:g} h" if hours else ""
     chosen = "the published setting" if ledger.chosen == 0 else f"trial {ledger.chosen}"
     return f"{title} on {dataset} {trials}, {ledger.epochs} epochs, {ledger.seconds:.0f} s, chose {chosen}"

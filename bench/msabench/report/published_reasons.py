@@ -103,6 +103,8 @@ def _settings(figure: PublishedFigure, spec: RunSpec, card: MethodCard) -> Itera
         yield f"at most {cap} of {epochs} epochs"
     if patience is not None and patience != spec.hyperparameters.get("patience", patience):
         yield f"patience {patience}, published {spec.hyperparameters['patience']}"
+    if spec.budget.seconds is not None:
+        yield f"at most {spec.budget.seconds:g} s of training"
 
 
 def _differences(

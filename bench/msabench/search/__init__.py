@@ -1,9 +1,12 @@
 """Equal-budget search: every method gets the same number of trials, chosen by validation alone."""
 
+from msabench.search.ledger import Ledger, read_ledgers, unequal, write_ledgers
 from msabench.search.space import SAMPLERS, Space, space_of
-from msabench.search.trials import SEARCH_SEED, Ledger, Search, SearchSpec, Trial, read_ledgers, unequal
+from msabench.search.spec import PRUNERS, SEARCH_SEED, SearchSpec
+from msabench.search.trials import Search, Trial, store_of
 
 __all__ = [
+    "PRUNERS",
     "SAMPLERS",
     "SEARCH_SEED",
     "Ledger",
@@ -13,5 +16,7 @@ __all__ = [
     "Trial",
     "read_ledgers",
     "space_of",
+    "store_of",
     "unequal",
+    "write_ledgers",
 ]

@@ -23,16 +23,29 @@ class Best:
 
 
 def expected_best(trials: Sequence[Trial]) -> list[Best]:
-    """Expected best value after k of n trials, for k = 1 … n, with a 90 % interval.
+    """Expected best validation value after k of n trials.
 
-    The trials are taken as draws from the space, and k of them as drawn anew with replacement (Dodge et al.,
-    "Show Your Work", EMNLP 2019, section 3). Failed trials are draws too: the worst ones. Lower is better.
+    Failed trials are draws too, the worst ones; pruned ones count as what they had reached.
+    """
+    return best_of_k([trial.value for trial in trials])
+
+
+def best_of_k(draws: Sequence[float]) -> list[Best]:
+    """Expected best of k of n draws, for k = 1 … n, with a 90 % interval.
+
+    k are taken as drawn anew with replacement (Dodge et al., "Show Your Work", EMNLP 2019, section 3). Lower
+    is better: turn the sign of an accuracy.
+
+    Parameters
+    ----------
+    draws
+        (n,) values; `inf` for a failure.
 
     Returns
     -------
-    One value a k; empty without a finished trial. `inf` where a draw of k may hold failures only.
+    One value a k; empty without a finite draw. `inf` where a draw of k may hold failures only.
     """
-    values = np.sort([trial.value for trial in trials])
+    values = np.sort(np.asarray(draws, dtype=np.float64))
     n = len(values)
     if not n or not np.isfinite(values[0]):
         return []

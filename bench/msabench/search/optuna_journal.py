@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ JOURNAL = "optuna.journal"
 NUMBER = "msabench_trial"
 STARTUP_TRIALS = 5
 """Trials before TPE models the space; the first of them is the published setting"""
+FEWEST_TRIALS = 8
+"""Importances of fewer trials would be chance"""
+STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -59,18 +63,22 @@ def write(folder: Path, searches: Iterable[tuple[Search, Sequence[Trial]]]) -> P
     storage = JournalStorage(JournalFileBackend(str(path)))
     for search, trials in searches:
         study = optuna.create_study(storage=storage, study_name=search.name, load_if_exists=True)
-        held = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
-        study.add_trials(_frozen(search.space, [t for t in trials if t.number not in held]))
+        # a trial that failed and was made again stands there twice, as both
+        held = {(trial.user_attrs.get(NUMBER), trial.state) for trial in study.get_trials(deepcopy=False)}
+        study.add_trials(
+            _frozen(search.space, [t for t in trials if (t.number, STATES[t.status]) not in held])
+        )
     return path
 
 
 def importances(space: Space, tried: Sequence[Trial]) -> dict[str, float]:
     """How much each hyperparameter explains of which trials are among the best (PED-ANOVA), summing to 1.
 
-    Empty where too few trials finished to say.
+    Pruned trials are taken at what they had reached: they are among the worse half whatever followed.
+    Empty where too few trials ended with a value to say.
     """
-    done = [trial for trial in tried if trial.status == "finished"]
-    if len(done) < 8 or not space.dimensions:
+    done = [replace(trial, status="finished") for trial in tried if trial.status != "failed"]
+    if len(done) < FEWEST_TRIALS or not space.dimensions:
         return {}
     study = optuna.create_study()
     study.add_trials(_frozen(space, done))
@@ -86,8 +94,9 @@ def _frozen(space: Space, tried: Iterable[Trial]) -> list[FrozenTrial]:
         optuna.trial.create_trial(
             params={name: _key(space.dimensions[name], trial.values[name]) for name in space.dimensions},
             distributions=_distributions(space),
-            state=TrialState.COMPLETE if trial.status == "finished" else TrialState.FAIL,
+            state=STATES[trial.status],
             value=trial.value if trial.status == "finished" else None,
+            intermediate_values=dict(enumerate(trial.curve, 1)),
             user_attrs={NUMBER: trial.number, "run": trial.key, "epochs": trial.epochs},
         )
         for trial in tried

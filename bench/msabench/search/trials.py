@@ -1,43 +1,28 @@
 """The trials of one method on one dataset: what they try, what they cost, and which is chosen.
 
 A trial is a run on the search seed that keeps validation predictions only. Its record lies in a store of its
-own, `<study>/search`, so that no table can take it for a result.
+own, `<study>/search`, so that no table can take it for a result. Everything here is a function of the records
+in that store: which of them were made first, where, and how many at a time has no say.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
-from msabench.run import RunSpec, Status
-from msabench.search.space import SAMPLERS, Sampler, Space
+from msabench.run import RunRecord, RunSpec
+from msabench.search.ledger import FOLDER, Ledger
+from msabench.search.pruning import WARMUP, pace, pruned_at
+from msabench.search.space import Space
+from msabench.search.spec import SearchSpec
 
-SEARCH_SEED = 4242
-"""Trials run on this seed; no reported run may"""
-FOLDER = "search"
-LEDGER = "ledger.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSpec:
-    """What every method of a study may spend on its hyperparameters, alike."""
-
-    trials: int
-    """Per method and dataset, the published setting and failed trials included"""
-    sampler: Sampler = "qmc"
-    seed: int = SEARCH_SEED
-    """Of the sampler, and of the trials' training"""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise SpecError(f"`trials >= 1` must hold, but got trials={self.trials}")
-        if self.sampler not in SAMPLERS:
-            raise SpecError(f"sampler '{self.sampler}' is not known", fix=f"choose of {', '.join(SAMPLERS)}")
+AHEAD = 8
+"""Trials that a search limited in hours has begun before any has shown how long they take"""
+TrialStatus = Literal["finished", "pruned", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,35 +35,29 @@ class Trial:
     """Of its record; two trials that sample one setting share it"""
     values: Mapping[str, Any]
     """The searched hyperparameters"""
-    status: Status
+    status: TrialStatus
     value: float
     """The validation criterion at its best epoch, lower is better; inf for a failed trial"""
     epochs: int
+    """That were trained"""
     seconds: float
+    curve: tuple[float, ...] = ()
+    """The validation criterion after each epoch, up to the one after which it was pruned"""
     cause: str = ""
     """Why it failed"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """What a search has spent; printed under every tuned table."""
+class Place:
+    """A trial that is determined, whether it has been made or not."""
 
-    row: str
-    dataset: str
-    sampler: str
-    trials: int
-    failed: int
-    repeated: int
-    """Trials that sampled a setting tried before: counted, not trained again"""
-    epochs: int
-    seconds: float
-    chosen: int
-    """Number of the trial that was chosen"""
-
-    @property
-    def budget(self) -> tuple[str, int]:
-        """What must be equal between rows that are compared."""
-        return self.sampler, self.trials
+    number: int
+    run: RunSpec
+    values: Mapping[str, Any]
+    pace: tuple[float, ...]
+    """Ends the trial early, see `search.pruning`"""
+    trial: Trial | None
+    """None until it has a record that these terms agree with"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,60 +78,62 @@ class Search:
         """The run that tries these values."""
         return replace(self.template, hyperparameters={**self.template.hyperparameters, **values})
 
-    def settings(self, store: Store) -> list[dict[str, Any]]:
-        """The values of every trial that is determined by now, in order.
+    def places(self, store: Store, again: Set[str] = frozenset()) -> list[Place]:
+        """Every trial that is determined by now, in order; records of the keys `again` are not looked at.
 
-        Under `tpe` a trial depends on the results of those before it, so the list ends with the first that
-        has no record.
+        Under `tpe` a trial depends on the results of those before it, under pruning on those of the warm-up,
+        and under a limit of hours on the time that those before it took: the list ends where that is not
+        known yet.
         """
-        sampler = self.spec.sampler
-        if sampler != "tpe":
-            return [self.space.configuration(i, self.spec.seed, sampler) for i in range(self.spec.trials)]
-        from msabench.search.optuna_journal import suggest
-
-        tried: list[Trial] = []
-        settings: list[dict[str, Any]] = []
+        found: list[Place] = []
+        allowed: tuple[float, ...] = ()
         for number in range(self.spec.trials):
-            settings.append(suggest(self.space, tried, self.spec.seed, number))
-            trial = self._trial(number, settings[-1], store)
-            if trial is None:
+            gap = any(place.trial is None for place in found)
+            if gap and (self.spec.sampler == "tpe" or (self.spec.prune != "none" and number == WARMUP)):
                 break
-            tried.append(trial)
-        return settings
+            if self._spent(found) >= self.spec.seconds:
+                break
+            if number == WARMUP and self.spec.prune != "none":
+                allowed = pace([each.curve for each in _made(found) if each.status == "finished"])
+            values = self._values(number, found)
+            run = self.run(values)
+            trial = None if run.key in again else _trial(number, run, values, allowed, store)
+            found.append(Place(number=number, run=run, values=values, pace=allowed, trial=trial))
+        return found
 
-    def missing(self, store: Store, again: Set[str] = frozenset()) -> list[RunSpec]:
-        """Runs that can be trained now, and again those of the keys `again`; empty when all is done."""
-        runs = {run.key: run for run in map(self.run, self.settings(store))}
-        return [run for key, run in runs.items() if key in again or not store.has(key)]
+    def missing(self, store: Store, again: Set[str] = frozenset()) -> list[Place]:
+        """Trials that can be made now, each setting once; empty when all is done."""
+        places = {each.run.key: each for each in reversed(self.places(store, again)) if each.trial is None}
+        return sorted(places.values(), key=lambda place: place.number)
 
     def trials(self, store: Store) -> list[Trial]:
-        """Every trial that has a record."""
-        found = (self._trial(i, values, store) for i, values in enumerate(self.settings(store)))
-        return [trial for trial in found if trial is not None]
+        """Every trial that has a record and counts."""
+        return _made(self.places(store))
 
     def chosen(self, store: Store) -> Trial:
-        """The trial with the lowest validation criterion; of equal ones the first.
+        """The trial with the lowest validation criterion; of equal ones the first. Never a pruned one.
 
         Raises
         ------
         SpecError
             If trials are missing, or all of them failed.
         """
-        trials = self.trials(store)
-        if len(trials) < self.spec.trials:
+        places = self.places(store)
+        trials = _made(places)
+        if len(trials) < len(places):
             raise SpecError(
                 f"the search for {self.name} has {len(trials)} of {self.spec.trials} trials",
                 where=str(store.path),
                 fix="run the study's command again: it goes on with the search",
             )
-        best = min(trials, key=lambda trial: (trial.value, trial.number))
-        if best.status != "finished":
+        finished = [trial for trial in trials if trial.status == "finished"]
+        if not finished:
             raise SpecError(
-                f"every trial of {self.name} failed: {best.cause}",
+                f"every trial of {self.name} failed: {trials[0].cause}",
                 where=str(store.path),
                 fix="mend the cause, or leave this method out; run again with --retry failed",
             )
-        return best
+        return min(finished, key=lambda trial: (trial.value, trial.number))
 
     def ledger(self, store: Store) -> Ledger:
         """What the search has spent.
@@ -163,78 +144,75 @@ class Search:
             As `chosen`.
         """
         trials = self.trials(store)
-        first = {trial.key: trial for trial in reversed(trials)}
+        made = {trial.key: trial for trial in trials}
         return Ledger(
             row=self.template.row,
             dataset=self.template.dataset,
             sampler=self.spec.sampler,
             trials=len(trials),
             failed=sum(trial.status == "failed" for trial in trials),
-            repeated=len(trials) - len(first),
-            epochs=sum(trial.epochs for trial in first.values()),
-            seconds=sum(trial.seconds for trial in first.values()),
+            pruned=sum(trial.status == "pruned" for trial in trials),
+            repeated=len(trials) - len(made),
+            epochs=sum(trial.epochs for trial in made.values()),
+            seconds=sum(trial.seconds for trial in made.values()),
             chosen=self.chosen(store).number,
+            allowed={**self.spec.to_json(), **self.template.budget.to_json()},
         )
 
-    def _trial(self, number: int, values: Mapping[str, Any], store: Store) -> Trial | None:
-        key = self.run(values).key
-        if not store.has(key):
-            return None
-        try:
-            record = store.get(key, arrays=False)
-        except MsabenchError:
-            return None  # damaged: the driver sets it aside and runs it again
-        finished = record.status == "finished"
-        return Trial(
-            number=number,
-            key=key,
-            values=dict(values),
-            status=record.status,
-            value=min(record.valid_criterion) if finished else float("inf"),
-            epochs=record.epochs,
-            seconds=sum(record.seconds) + record.setup_seconds,
-            cause=record.failure.message if record.failure else "",
-        )
+    def _values(self, number: int, before: Sequence[Place]) -> dict[str, Any]:
+        if self.spec.sampler != "tpe":
+            return self.space.configuration(number, self.spec.seed, self.spec.sampler)
+        from msabench.search.optuna_journal import suggest
+
+        return suggest(self.space, _made(before), self.spec.seed, number)
+
+    def _spent(self, before: Sequence[Place]) -> float:
+        """Seconds of the trials before one; those without a record are taken to need the others' mean."""
+        if self.spec.hours is None:
+            return 0.0
+        keys = {place.run.key: place.trial for place in before}
+        known = [trial.seconds for trial in keys.values() if trial is not None]
+        if not known:
+            return 0.0 if len(keys) < AHEAD else self.spec.seconds
+        return sum(known) + (len(keys) - len(known)) * sum(known) / len(known)
+
+
+def _made(places: Sequence[Place]) -> list[Trial]:
+    return [place.trial for place in places if place.trial is not None]
+
+
+def _trial(
+    number: int, run: RunSpec, values: Mapping[str, Any], allowed: Sequence[float], store: Store
+) -> Trial | None:
+    """What a record says of a trial; None without one, or where it was pruned on other terms than these."""
+    if not store.has(run.key):
+        return None
+    try:
+        record = store.get(run.key, arrays=False)
+    except MsabenchError:
+        return None  # damaged: it is set aside and made again
+    at = pruned_at(record.valid_criterion, allowed)
+    if record.stopped == "pruned" and record.epochs != at:
+        return None
+    curve = record.valid_criterion[: at or None]
+    status = _status(record, at)
+    return Trial(
+        number=number,
+        key=run.key,
+        values=dict(values),
+        status=status,
+        value=float("inf") if status == "failed" else min(curve),
+        epochs=record.epochs,
+        seconds=sum(record.seconds) + record.setup_seconds,
+        curve=curve,
+        cause=record.failure.message if record.failure and status == "failed" else "",
+    )
+
+
+def _status(record: RunRecord, pruned: int) -> TrialStatus:
+    return "pruned" if pruned else record.status
 
 
 def store_of(study: Path) -> Store:
     """The store of a study's trials."""
     return Store(study / FOLDER)
-
-
-def write_ledgers(study: Path, ledgers: Sequence[Ledger]) -> None:
-    """Keep the ledgers beside the trials, joined with those of rows searched before."""
-    held = {(each.row, each.dataset): each for each in (*read_ledgers(study), *ledgers)}
-    path = study / FOLDER / LEDGER
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps([asdict(each) for each in held.values()], indent=1), encoding="utf-8")
-    temporary.replace(path)
-
-
-def read_ledgers(study: Path) -> list[Ledger]:
-    """The ledgers of a study's searches; empty if it has none.
-
-    Raises
-    ------
-    SpecError
-        If their file cannot be read.
-    """
-    path = study / FOLDER / LEDGER
-    if not path.exists():
-        return []
-    try:
-        return [Ledger(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
-        raise SpecError(
-            f"the ledger of a search cannot be read: {error}",
-            where=str(path),
-            fix="delete it and run the study's command again: it is made from the trials' records",
-        ) from error
-
-
-def unequal(ledgers: Sequence[Ledger]) -> str:
-    """How the budgets of searches differ, or empty."""
-    if len({ledger.budget for ledger in ledgers}) < 2:
-        return ""
-    return ", ".join(f"{each.row} on {each.dataset} {each.trials} {each.sampler} trials" for each in ledgers)

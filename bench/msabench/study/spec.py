@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -57,6 +58,8 @@ class StudySpec:
             raise SpecError("`--scale` sizes twins; real datasets are used whole", fix="add --twin")
         if self.budget.epochs is not None and self.budget.epochs < 1:
             raise SpecError(f"`epochs >= 1` must hold, but got epochs={self.budget.epochs}")
+        if self.budget.seconds is not None and not 0 < self.budget.seconds < math.inf:
+            raise SpecError(f"`seconds > 0` must hold for a run, but got seconds={self.budget.seconds}")
         if self.budget.patience is not None and self.budget.patience < 0:
             raise SpecError(f"`patience >= 0` must hold, but got patience={self.budget.patience}")
         if self.name and not re.fullmatch(r"[\w.+-]+", self.name):
@@ -80,8 +83,11 @@ class StudySpec:
 
         A search may be added to a study that has none, and its runs stand beside those of the track `paper`.
         """
-        kept = ("text_encoder", "budget", "twin", "scale", *(["search"] if self.search else []))
-        return {name: value for name, value in asdict(self).items() if name in kept}
+        equal: dict[str, Any] = {name: getattr(self, name) for name in ("text_encoder", "twin", "scale")}
+        equal["budget"] = self.budget.to_json()
+        if self.search:
+            equal["search"] = self.search.to_json()
+        return equal
 
     @property
     def folder(self) -> str:
@@ -96,8 +102,9 @@ class StudySpec:
         """The text of `study.toml`; what is left to each method (None) is left out."""
         plain = {**asdict(self), "name": self.folder}
         plain["budget"] = {name: value for name, value in plain["budget"].items() if value is not None}
-        if plain["search"] is None:
-            del plain["search"]
+        del plain["search"]
+        if self.search:
+            plain["search"] = self.search.to_json()
         return tomli_w.dumps(json.loads(json.dumps(plain)))
 
     @classmethod

@@ -91,7 +91,8 @@ def command_root(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_the_test_split_has_no_say_in_a_search(run: Run, data: Path, tmp_path: Path) -> None:
-    assert run(name="a").returncode == 0
+    limits = {"trials": "7", "epochs": "4", "prune": "median", "search_hours": "10"}
+    assert run(name="a", **limits, workers="1").returncode == 0
     original = next(data.rglob("demo*.pkl"))
     content = pickle.loads(original.read_bytes())
     rng = np.random.default_rng(0)
@@ -101,13 +102,15 @@ def test_the_test_split_has_no_say_in_a_search(run: Run, data: Path, tmp_path: P
     altered = tmp_path / "data" / original.relative_to(data)
     altered.parent.mkdir(parents=True)
     altered.write_bytes(pickle.dumps(content, protocol=4))
-    done = run(name="b", data_root=str(tmp_path / "data"))
+    done = run(name="b", data_root=str(tmp_path / "data"), **limits)
     assert done.returncode == 0, done.stderr
     a, b = (found(tmp_path / "results" / name) for name in "ab")
     assert list(a) != list(b), "another file, other keys"
     curves = [sorted(json.dumps(values, sort_keys=True) for values in each.values()) for each in (a, b)]
     assert curves[0] == curves[1]
     assert chosen(tmp_path / "results" / "a") == chosen(tmp_path / "results" / "b")
+    (ledger,) = json.loads((tmp_path / "results" / "b" / "search" / "ledger.json").read_text())
+    assert ledger["pruned"] > 0 and ledger["epochs"] < 7 * 4 and f"{ledger['pruned']} pruned" in done.stdout
 
 
 @pytest.mark.parametrize(("sampler", "trials"), [("qmc", "4"), ("tpe", "7")])
@@ -138,6 +141,9 @@ def test_workers_and_interruptions_change_nothing(
         ({"trials": "0"}, "trials >= 1"),
         ({"sampler": "grid"}, "choose of qmc, random, tpe"),
         ({"seeds": "4242,"}, "is the search's own"),
+        ({"prune": "halving"}, "choose of none, median"),
+        ({"search_hours": "0"}, "hours > 0"),
+        ({"max_seconds": "-1"}, "seconds > 0"),
         ({"track": "paper,best"}, "track 'best' is not known"),
     ],
 )

@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Store:
 
 def record(made: Search, store: Store, number: int, value: float | None) -> None:
     """Write trial `number`: two epochs of which the second reaches `value`, or a failure."""
-    spec = made.run(made.settings(store)[number])
+    spec = made.places(store)[number].run
     kept = RunRecord(
         spec=spec, status="failed", task=Task(kind="regression"), convention="mmsa",
         truths_hash=TRUTHS.without_test.fingerprint, failure=Failure(cause="nan", message="loss became nan"),
@@ -109,8 +109,8 @@ def test_the_journal_holds_every_trial_once_for_optunas_own_tools(store: Store, 
 
 def test_the_hyperparameter_that_decides_is_the_important_one(store: Store) -> None:
     made = search(48)
-    for number, values in enumerate(made.settings(store)):
-        record(made, store, number, abs(np.log10(values["learning_rate"]) + 3))
+    for place in made.places(store):
+        record(made, store, place.number, abs(np.log10(place.values["learning_rate"]) + 3))
     found = importances(made.space, made.trials(store))
     assert max(found, key=lambda name: found[name]) == "learning_rate"
     assert sum(found.values()) == pytest.approx(1)

@@ -137,6 +137,19 @@ def look(study: Path, *, ask: bool = True) -> Look:
     return found
 
 
+def told(study: Path) -> list[str]:
+    """What `msabench status` says of a study's jobs, from directories alone; nothing if it has none."""
+    lines = []
+    for what, place in (("runs", study), ("trials", study / "search")):
+        found = look(place, ask=False)
+        if found.alive:
+            lines.append(
+                f"SLURM: {len(found.running)} {what} begun, {len(found.queued)} queued "
+                f"(msabench collect {study.name} asks the cluster which of them are lost)"
+            )
+    return lines
+
+
 def _last(study: Path) -> dict[str, Submission]:
     """The last element that each run was submitted in."""
     return {key: each for each in submissions(study) for key in each.keys}

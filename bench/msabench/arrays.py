@@ -6,9 +6,11 @@ takes the last of two arrays of one name; all of that is refused here.
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +28,9 @@ _LONGEST = 1 << 31
 """Rows of an array; those of width 0 take no room in a file, whose size then bounds nothing"""
 _NUMBERS_AND_TEXT = "biufcmMUS"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_LENGTHS = {(1, 0): struct.Struct("<H"), (2, 0): struct.Struct("<I")}
+_LONGEST_HEADER = 10_000
+"""Bytes, as numpy has it"""
 _PART = 1 << 20
 
 
@@ -116,15 +121,30 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Ar
 
 
 def _header(file: IO[bytes], place: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    read = _HEADERS.get(np.lib.format.read_magic(file))
-    if read is None:
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
         raise _refused("it is of a newer format than is read", place)
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = _parsed(_text(file, version), version)
     if dtype.hasobject:
         raise _refused("it holds pickled objects, which can run code", place)
     if dtype.kind not in _NUMBERS_AND_TEXT or not dtype.itemsize:
         raise _refused(f"it holds values of type {str(dtype)[:80]}, not numbers or text", place)
     return shape, fortran, dtype
+
+
+def _text(file: IO[bytes], version: tuple[int, int]) -> bytes:
+    """A header with the size before it."""
+    size = file.read(_LENGTHS[version].size)
+    (length,) = _LENGTHS[version].unpack(size)
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"its header is declared as {length} bytes")
+    return size + file.read(length)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: bytes, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What a header says; a study's many files have few different ones, and numpy compiles each."""
+    return _HEADERS[version](io.BytesIO(text))
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any], place: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from msabench.records import RecordError, Store
+from msabench.records import Store
 from msabench.run import RunSpec
 
 
@@ -16,12 +16,7 @@ class Estimator:
         self._seen: dict[tuple[str, ...], list[float]] = {}
         studies = sorted(results_root.glob("*/runs")) if results_root.is_dir() else []
         for folder in studies:
-            store = Store(folder.parent)
-            for key in store.keys("finished"):
-                try:
-                    record = store.get(key, arrays=False)
-                except RecordError:
-                    continue
+            for record in Store(folder.parent).readable("finished").values():
                 seconds = record.setup_seconds + sum(record.seconds)
                 self._seen.setdefault(_kind(record.spec), []).append(seconds)
 

@@ -39,20 +39,24 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     from rich.table import Table
 
     from msabench.engines.job import progress
+    from msabench.engines.slurm_submissions import told
     from msabench.estimate import duration
     from msabench.records import Store
     from msabench.registry import RECONSTRUCTION, reconstructions
 
     store = Store(folder)
     runs = store.planned()
-    states = {key: store.status(key) for key in runs}
+    held = store.statuses()
+    states = {key: held.get(key) for key in runs}
     training = {run.key: run for run in progress(folder) if states.get(run.key) is None}
-    damaged = [key for key, state in states.items() if state is None and store.has(key)]
+    damaged = [key for key, state in states.items() if state is None and key in held]
     table = Table(title=f"Study '{folder.name}'")
     for heading in ("method", "dataset", "finished", "failed", "in training", "missing"):
         table.add_column(heading, justify="left" if heading in ("method", "dataset") else "right")
-    for row, dataset in dict.fromkeys((run["row"], run["dataset"]) for run in runs.values()):
-        keys = [key for key, run in runs.items() if (run["row"], run["dataset"]) == (row, dataset)]
+    cells: dict[tuple[str, str], list[str]] = {}
+    for key, line in runs.items():
+        cells.setdefault((line["row"], line["dataset"]), []).append(key)
+    for (row, dataset), keys in cells.items():
         counts = [sum(states[key] == state for key in keys) for state in ("finished", "failed")]
         active = sum(key in training for key in keys)
         missing = len(keys) - sum(counts) - active
@@ -66,11 +70,13 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
             f"in training: {escape(run.row)} {run.dataset} seed {run.seed}: "
             f"epoch {run.epoch} of {run.epochs}, at most {duration(left)} left"
         )
+    for line in told(folder):
+        console.print(line, soft_wrap=True)
     if old := store.superseded():
         console.print(f"{len(old)} records of older method versions or other data are kept, and not compared")
     for key in damaged:
         console.print(f"[red]damaged:[/] {key}; the study's command sets it aside and runs it again")
-    failures = [store.get(key, arrays=False) for key, state in states.items() if state == "failed"]
+    failures = [record for key, record in store.readable("failed").items() if key in runs]
     for record in failures if details else []:
         failure = record.failure
         if failure:

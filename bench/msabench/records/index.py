@@ -102,6 +102,10 @@ class Index:
             self.save()
         return found
 
+    def found(self) -> dict[str, Entry]:
+        """The entries that `entries` gave last."""
+        return self.entries() if self._entries is None else self._entries
+
     def mark_sound(self, checked: Iterable[tuple[str, Signature]]) -> None:
         """Note that predictions were read whole and fit the truths of that signature."""
         entries = self._entries or {}

@@ -50,7 +50,7 @@ def scores(
     Parameters
     ----------
     records
-        What the index tells of each, by key.
+        What the index told of each, by key, when its entries were last asked for.
     wanted
         Key to what is asked of it.
 
@@ -61,7 +61,7 @@ def scores(
     MsabenchError
         If a rule does not suit a convention, or a record.
     """
-    entries = index.entries()
+    entries = index.found()
     tables = {
         each: _Table(study, each) for each in dict.fromkeys(w for asked in wanted.values() for w in asked)
     }
@@ -187,4 +187,6 @@ def check_all(study: Path, index: Index) -> dict[str, str]:
             if entry.settled and files is not None and settled(files, read):
                 sound.append((key, files))
     index.mark_sound(sound)
+    folders = (study / "runs").glob("[!.]*")
+    problems |= {f.name: "its run.json is gone" for f in folders if not (f / "run.json").exists()}
     return problems

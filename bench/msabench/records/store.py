@@ -106,26 +106,29 @@ class Store:
         for key in self.keys(status):
             yield self.get(key)
 
-    def summaries(self, status: Status | None = None, *, superseded: bool = False) -> dict[str, RunRecord]:
-        """Records as the index knows them: without arrays, environment, traceback, losses and criterion.
+    def summaries(self, status: Status | None = None) -> dict[str, RunRecord]:
+        """Records that are not superseded, as the index knows them.
 
-        Of what belongs to an epoch only `seconds` is there.
-
-        Parameters
-        ----------
-        superseded
-            Whether to take in those that the plan no longer names.
+        They come without arrays, environment and traceback, and of what belongs to an epoch with `seconds`.
 
         Raises
         ------
         RecordError
             At a damaged record.
         """
-        current = {} if superseded else self.planned()
+        current = self.planned()
         return {
             key: entry.record(self.runs_folder / key / RUN)
             for key, entry in self._index.entries().items()
             if (status is None or entry.status == status) and (not current or key in current)
+        }
+
+    def readable(self, status: Status | None = None) -> dict[str, RunRecord]:
+        """`summaries` of all that can be read, superseded ones too; damaged records are left out."""
+        return {
+            key: entry.record(self.runs_folder / key / RUN)
+            for key, entry in self._index.entries().items()
+            if entry.summary is not None and (status is None or entry.status == status)
         }
 
     def failures(self) -> list[RunRecord]:

@@ -44,7 +44,6 @@ class Reading:
     def __init__(self, record: RunRecord, convention: str | None = None) -> None:
         self.record = record
         self.convention: Convention = convention_named(convention or record.convention)
-        self._where = f"run {record.key}"
         if record.status == "failed":
             cause = record.failure.message if record.failure else "no cause was kept"
             raise MsabenchError(f"a failed run has no epoch to select: {cause}", where=self._where)
@@ -55,6 +54,10 @@ class Reading:
     def epochs(self) -> int:
         """E"""
         return len(self.record.valid_predictions)
+
+    @property
+    def _where(self) -> str:
+        return f"run {self.record.key}"
 
     @property
     def valid_criterion(self) -> Array:

@@ -31,7 +31,6 @@ class EngineOptions:
         str | None,
         typer.Option(help="What a run may take, as in 90, 30m, 2h; it fails when it takes longer."),
     ] = None
-
     address: Annotated[
         str,
         typer.Option(
@@ -46,9 +45,9 @@ class EngineOptions:
             rich_help_panel=RAY_PANEL,
         ),
     ] = None
-    cpus_per_run: Annotated[float, typer.Option(help="Cores that a run gets.", rich_help_panel=RAY_PANEL)] = (
-        1.0
-    )
+    cpus_per_run: Annotated[
+        float, typer.Option(help="Cores that a run takes of a node.", rich_help_panel=RAY_PANEL)
+    ] = 1.0
 
     def engine_of(self, gpus: int) -> Engine:
         """The engine.
@@ -63,29 +62,34 @@ class EngineOptions:
         SpecError
             At unknown names, contradictions, or if what an engine needs is not installed.
         """
-        from msabench.errors import unknown
+        from msabench.errors import SpecError, unknown
 
+        if self.engine != "ray" and (self.address or self.gpus_per_run or self.cpus_per_run != 1):
+            raise SpecError("--address, --gpus-per-run and --cpus-per-run are of --engine ray alone")
         if self.engine == "local":
             from msabench.engines.local import LocalEngine, devices
 
             slots = devices(self.workers, gpus, self.jobs_per_gpu)
             return LocalEngine(slots=slots, time_limit=seconds(self.time_limit))
         if self.engine == "ray":
-            from msabench.engines.ray import RayEngine
-
-            share = self.gpus_per_run
-            if share is None:
-                share = (
-                    1 / (self.jobs_per_gpu or 1) if self.jobs_per_gpu or (gpus and not self.address) else 0.0
-                )
-            return RayEngine(
-                address=self.address,
-                cpus_per_run=self.cpus_per_run,
-                gpus_per_run=share,
-                max_running=self.workers,
-                time_limit=seconds(self.time_limit),
-            )
+            return self._ray(gpus)
         raise unknown("engine", self.engine, ENGINES)
+
+    def _ray(self, gpus: int) -> Engine:
+        from msabench.engines.ray import RayEngine
+
+        share = self.gpus_per_run
+        if share is None:
+            # of a cluster's GPUs this machine knows nothing
+            use = bool(self.jobs_per_gpu or (gpus and not self.address))
+            share = 1 / (self.jobs_per_gpu or 1) if use else 0.0
+        return RayEngine(
+            address=self.address,
+            cpus_per_run=self.cpus_per_run,
+            gpus_per_run=share,
+            max_running=self.workers,
+            time_limit=seconds(self.time_limit),
+        )
 
 
 def seconds(text: str | None) -> float | None:

@@ -17,6 +17,7 @@ from msabench.cli.data_add import add as data_add
 from msabench.cli.data_get import get as data_get
 from msabench.cli.data_twin import twin as data_twin
 from msabench.cli.doctor import doctor
+from msabench.cli.import_ import import_
 from msabench.cli.listing import list_
 from msabench.cli.new import method as new_method
 from msabench.cli.plan import plan
@@ -41,6 +42,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "status": status,
     "report": report,
     "compare": compare,
+    "import": import_,
     "list": list_,
     "show": show,
     "score": score,

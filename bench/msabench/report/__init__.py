@@ -17,6 +17,7 @@ from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
 from msabench.report.table import Note, Table
+from msabench.report.unmade import unmade_notes
 from msabench.run import Task
 from msabench.search import read_ledgers
 from msabench.selection import SELECTIONS
@@ -97,11 +98,14 @@ def tables(
         frames += [store.frame(convention, HEADLINE) for convention in used]
     filled = [frame for frame in frames if not frame.empty]
     frame = pd.concat(filled, ignore_index=True) if filled else frames[0]
-    # a study's budget is frozen: every one of its records has the same
-    budget = None if frame.empty else store.get(str(frame["key"].iloc[0]), arrays=False).spec.budget
+    # where budgets differ (which a frozen study prevents), each row names its own
+    ours = frame.loc[frame["track"] != "external"]
+    alike = not ours.empty and ours["budget"].nunique() == 1
+    budget = store.get(str(ours["key"].iloc[0]), arrays=False).spec.budget if alike else None
     ledgers = read_ledgers(study_folder)
     titles = titles_of(frame, frame.iloc[:0])
     notes += search_notes(frame, ledgers, titles, allow_unequal=allow_unequal_budgets)
+    notes += unmade_notes(store)
     return (assemble(frame, failures=store.failures(), budget=budget, notes=notes),)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msabench.errors import SpecError
 from msabench.registry import METHODS
 from msabench.report.table import GAP, ORACLE, Block, Cell, CellKey, Column, Coverage, Group, Line
+from msabench.run import EXTERNAL_PREFIX
 from msabench.selection import SELECTIONS
 from msabench.stats import summarise
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LineKey = tuple[str, str, str]
-"""Row, track, and the text encoder where one row has several on one dataset"""
+"""Row, track, and the setting where there is something to tell apart: see `separate`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,11 @@ def titles_of(frame: pd.DataFrame, failed: pd.DataFrame) -> dict[str, RowTitle]:
         methods.update(zip(part["row"].astype(str), part["method"].astype(str), strict=True))
     titles = {}
     for row, method in methods.items():
+        if method.startswith(EXTERNAL_PREFIX):
+            titles[row] = RowTitle(
+                title=f"{method.removeprefix(EXTERNAL_PREFIX)} · external", reconstruction=False
+            )
+            continue
         try:
             card = METHODS.card(method)
             # a card's title is `TFN: tensor fusion network`; a table has room for the first part
@@ -70,11 +76,12 @@ def build(
     by_name: dict[tuple[str, str, str], Group] = {(g.dataset, g.data_kind, g.convention): g for g in groups}
     cells = _cells(part, by_name)
     coverage = _coverage(part, failed.iloc[:0] if gap else failed, groups)
-    several_tracks = len({track for _, track, _ in coverage}) > 1
+    tracks = {track for _, track, _ in coverage} - {"external"}
+    shown = tracks if len(tracks) > 1 else set()
     lines = [
         Line(
             row=row,
-            title=" · ".join(filter(None, (titles[row].title, track if several_tracks else "", setting))),
+            title=" · ".join(filter(None, (titles[row].title, track if track in shown else "", setting))),
             track=track,
             oracle=row in oracle,
             reconstruction=titles[row].reconstruction,
@@ -109,19 +116,21 @@ def _cells(
     part: pd.DataFrame, by_name: Mapping[tuple[str, str, str], Group]
 ) -> dict[LineKey, dict[CellKey, Cell]]:
     """Every printed figure, by line, group and metric."""
-    names = ["row", "track", "text_encoder", "text_mode"]
-    named = part[[*names, "setting"]].drop_duplicates().itertuples(index=False)
-    settings = {tuple(line[:4]): str(line[4]) for line in named}
     cells: dict[LineKey, dict[CellKey, Cell]] = {}
-    for found in summarise(part).to_dict("records"):
+    means = [(str(s), found) for s, runs in part.groupby("setting") for found in _means(runs)]
+    for setting, found in means:
         group = by_name[found["dataset"], found["data_kind"], found["convention"]]
         if not any(found["metric"] in column.metrics for column in group.columns):
             continue  # what the code base computes and does not print
-        setting = settings[tuple(found[name] for name in names)]
         figures = {name: found[name] for name in ("mean", "sd", "n", "undefined", "keys")}
         line = cells.setdefault((str(found["row"]), str(found["track"]), setting), {})
         line[group, str(found["metric"])] = Cell(**figures)
     return cells
+
+
+def _means(runs: pd.DataFrame) -> list[dict[Any, Any]]:
+    found: list[dict[Any, Any]] = summarise(runs).to_dict("records")
+    return found
 
 
 def _coverage(
@@ -136,7 +145,9 @@ def _coverage(
         lost = failed[(failed["dataset"] == group.dataset) & (failed["data_kind"] == group.data_kind)]
         finished = dict(iter(done.groupby(line)))
         ended = dict(iter(lost.groupby(line)))
-        most = max((len(runs) for runs in finished.values()), default=0)
+        seeds = {key: {int(seed) for seed in runs["seed"]} for key, runs in finished.items()}
+        # those of external rows are their authors' own
+        wanted = {int(s) for runs in (done, lost) for s in runs.loc[runs["track"] != "external", "seed"]}
         for key in {*finished, *ended}:
             row, track, setting = map(str, key)
             runs = finished.get(key, done.iloc[:0])
@@ -144,7 +155,7 @@ def _coverage(
             coverage.setdefault((row, track, setting), {})[group] = Coverage(
                 n=len(runs),
                 failed=len(ended.get(key, ())),
-                fewer=len(runs) < most,
+                absent=() if track == "external" else tuple(sorted(wanted - seeds.get(key, set()))),
                 text_encoder=str(first["text_encoder"]),
                 text_mode=str(first["text_mode"]),
             )
@@ -152,7 +163,10 @@ def _coverage(
 
 
 def _with_best(lines: Sequence[Line], groups: Iterable[Group]) -> list[Line]:
-    """Mark the best of each column, as printed, among rows of the same track and text encoder."""
+    """Mark the best of each column, as printed, among rows of the same track and text encoder.
+
+    A row whose epoch the test split chose is no rival of one whose epoch it did not.
+    """
     best: set[tuple[int, CellKey]] = set()
     for group in groups:
         for column in group.columns:
@@ -165,11 +179,11 @@ def _with_best(lines: Sequence[Line], groups: Iterable[Group]) -> list[Line]:
 
 
 def _best_of(lines: Sequence[Line], group: Group, column: Column, metric: str) -> set[int]:
-    rivals: dict[tuple[str, str], dict[int, float]] = {}
+    rivals: dict[tuple[str, str, bool], dict[int, float]] = {}
     for place, line in enumerate(lines):
         cell = line.cells.get((group, metric))
         if cell is not None and math.isfinite(cell.mean):
-            setting = (line.track, line.coverage[group].text_encoder)
+            setting = (line.track, line.coverage[group].text_encoder, line.oracle)
             # compared as printed: of two equal figures in a table, both are best
             rivals.setdefault(setting, {})[place] = float(column.number(cell.mean))
     winners: set[int] = set()

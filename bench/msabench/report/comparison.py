@@ -11,6 +11,7 @@ from msabench.metrics import CONVENTIONS, Convention
 from msabench.report import caption
 from msabench.report.blocks import build, titles_of
 from msabench.report.layout import columns_of, dataset_order
+from msabench.report.separate import separate, unusable_note
 from msabench.report.table import GAP, FailureLine, Group, Note, Table
 from msabench.run import Budget, RunRecord
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 HEADLINE = "same-epoch"
 _RUN = ["row", "method", "track", "text_encoder", "text_mode", "dataset", "data_kind", "seed", "key"]
+_MUST_AGREE = ["method_version", "data_hash", "truths_hash", "budget", "hyperparameters"]
 
 
 def assemble(
@@ -57,8 +59,8 @@ def assemble(
         )
     frame = frame.drop_duplicates(["key", "metric", "convention", "selection"]).reset_index(drop=True)
     failed = failed_runs(failures)
-    frame, failed = _with_settings(_with_gaps(frame, conventions), failed)
-    groups = _groups(frame, failures, conventions)
+    frame, failed, apart = separate(_with_gaps(frame, conventions), failed)
+    groups = _groups(frame, failed, conventions)
     titles = titles_of(frame, failed)
     about_rows, marks = caption.row_notes(frame, titles)
     blocks = tuple(
@@ -70,7 +72,14 @@ def assemble(
         caption=caption.caption(frame, groups, blocks, len(lines), budget),
         groups=groups,
         blocks=blocks,
-        notes=(*about_rows, *caption.fewer_note(blocks), *caption.undefined_note(blocks), *notes),
+        notes=(
+            *about_rows,
+            *apart,
+            *caption.fewer_note(blocks),
+            *caption.undefined_note(blocks),
+            *unusable_note(frame, titles),
+            *notes,
+        ),
         failures=lines,
         version=__version__,
     )
@@ -86,7 +95,9 @@ def _with_gaps(frame: pd.DataFrame, conventions: Mapping[str, Convention]) -> pd
     headline = frame.loc[frame["selection"] == HEADLINE, ["key", "metric", "convention", "value"]]
     lower = {(c.name, m.key) for c in conventions.values() for m in c.metrics if m.better == "lower"}
     parts = [frame]
-    oracles = frame[frame["oracle"].astype(bool)]
+    # an external result of one epoch is the same under every rule: its gap is not known, and not zero
+    chosen_outside = (frame["track"] == "external") & (frame["epochs"] == 1)
+    oracles = frame[frame["oracle"].astype(bool) & ~chosen_outside]
     for selection in oracles["selection"].unique():
         pairs = oracles[oracles["selection"] == selection].merge(
             headline, on=["key", "metric", "convention"], suffixes=("", "_headline")
@@ -98,35 +109,15 @@ def _with_gaps(frame: pd.DataFrame, conventions: Mapping[str, Convention]) -> pd
     return pd.concat([part for part in parts if not part.empty], ignore_index=True)
 
 
-def _with_settings(frame: pd.DataFrame, failed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both with a column `setting`: the text encoder, where one row has several on one dataset; else empty.
-
-    Rows over English and Chinese datasets have an encoder for each and stay one line.
-    """
-    import pandas as pd
-
-    here = ["row", "track", "dataset", "data_kind"]
-    runs = pd.concat([frame[_RUN], failed[_RUN]], ignore_index=True)
-    encoders = runs[[*here, "text_encoder", "text_mode"]].drop_duplicates()
-    several = encoders[encoders.duplicated(here)]
-    split = set(zip(several["row"], several["track"], strict=True))
-
-    def with_setting(part: pd.DataFrame) -> pd.DataFrame:
-        fields = zip(part["row"], part["track"], part["text_encoder"], part["text_mode"], strict=True)
-        setting = [f"{e}, {mode}" if (row, track) in split else "" for row, track, e, mode in fields]
-        return part.assign(setting=setting)
-
-    return with_setting(frame), with_setting(failed)
-
-
 def _groups(
-    frame: pd.DataFrame, failures: Sequence[RunRecord], conventions: Mapping[str, Convention]
+    frame: pd.DataFrame, failed: pd.DataFrame, conventions: Mapping[str, Convention]
 ) -> tuple[Group, ...]:
     """One for each dataset and convention; a dataset on which every run failed keeps its place."""
     scored = frame[["dataset", "data_kind", "convention"]].drop_duplicates()
     found = [(str(d), str(kind), str(c)) for d, kind, c in scored.itertuples(index=False)]
     covered = {(dataset, kind) for dataset, kind, _ in found}
-    lost = [(r.spec.dataset, r.spec.data_kind, r.convention) for r in failures]
+    ended = failed[["dataset", "data_kind", "convention"]].itertuples(index=False)
+    lost = [(str(d), str(kind), str(c)) for d, kind, c in ended]
     found += dict.fromkeys(group for group in lost if group[:2] not in covered)
     for _, _, name in found:
         if name not in conventions:
@@ -155,8 +146,19 @@ def failed_runs(failures: Sequence[RunRecord]) -> pd.DataFrame:
     """The failed runs with the columns that finished ones have."""
     import pandas as pd
 
-    specs = [record.spec for record in failures]
-    return pd.DataFrame([[getattr(spec, name) for name in _RUN] for spec in specs], columns=_RUN)
+    lines = [
+        {
+            **{name: getattr(record.spec, name) for name in _RUN},
+            "convention": record.convention,
+            "method_version": record.spec.method_version,
+            "data_hash": record.spec.data_hash,
+            "truths_hash": record.truths_hash,
+            "budget": str(record.spec.budget),
+            "hyperparameters": record.spec.settings,
+        }
+        for record in failures
+    ]
+    return pd.DataFrame(lines, columns=[*_RUN, "convention", *_MUST_AGREE])
 
 
 def failure_lines(failures: Sequence[RunRecord]) -> tuple[FailureLine, ...]:

@@ -18,7 +18,7 @@ from msabench.report.layout import column_of, dataset_order
 from msabench.report.published_reasons import closest, on_dataset, reasons
 from msabench.report.published_table import PublishedBlock, PublishedLine, PublishedTable
 from msabench.report.table import FEWER, RECONSTRUCTED, Cell, Column, Coverage, Group, Note
-from msabench.run import Budget, RunRecord, RunSpec
+from msabench.run import EXTERNAL_PREFIX, Budget, RunRecord, RunSpec
 from msabench.selection import is_oracle
 from msabench.stats import summarise
 
@@ -264,13 +264,17 @@ def _notes(blocks: Sequence[PublishedBlock]) -> list[Note]:
 
 
 def _absent(store: Store, specs: Mapping[BlockKey, RunRecord]) -> list[Note]:
-    """Rows that are planned and have no record yet, and methods that are no longer installed."""
+    """Rows that are planned and have no record yet, methods that are no longer installed, external rows."""
     here = {(record.spec.row, record.spec.dataset) for record in specs.values()}
     rows = dict.fromkeys((str(line["row"]), str(line["dataset"])) for line in store.planned().values())
-    left = [f"{row} on {dataset}" for row, dataset in rows if (row, dataset) not in here]
-    return (
-        [Note(mark="*", text=f"Without a record of an installed method: {'; '.join(left)}.")] if left else []
+    missing = [(row, dataset) for row, dataset in rows if (row, dataset) not in here]
+    left = [f"{row} on {dataset}" for row, dataset in missing if not row.startswith(EXTERNAL_PREFIX)]
+    outside = dict.fromkeys(
+        row.removeprefix(EXTERNAL_PREFIX) for row, _ in missing if row.startswith(EXTERNAL_PREFIX)
     )
+    notes = [f"Without a record of an installed method: {'; '.join(left)}."] if left else []
+    notes += [f"Not shown: external rows, which have no card: {', '.join(outside)}."] if outside else []
+    return [Note(mark="*", text=text) for text in notes]
 
 
 __all__ = ["convention_of", "published_table"]

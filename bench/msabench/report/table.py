@@ -94,15 +94,15 @@ class Coverage:
     n: int
     """Finished runs; for a gap, runs scored under both rules"""
     failed: int = 0
-    fewer: bool = False
-    """Whether another row of the block has more"""
+    absent: tuple[int, ...] = ()
+    """Seeds that other rows of the block have here, and this one has no result of"""
     text_encoder: str = ""
     text_mode: str = ""
 
     @property
     def text(self) -> str:
         """The column `n`, marked where runs are missing."""
-        return f"{self.n}{FEWER}" if self.fewer or self.failed else str(self.n)
+        return f"{self.n}{FEWER}" if self.absent or self.failed else str(self.n)
 
 
 @dataclass(frozen=True, kw_only=True)

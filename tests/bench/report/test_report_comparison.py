@@ -79,7 +79,7 @@ def test_best_is_among_rows_of_one_track_and_encoder(scores: Scores) -> None:
     elsewhere = scores({"r3dg": {"acc7": [0.8]}}, text_encoder="bert@1")
     table = assemble(pd.concat([high, others, elsewhere], ignore_index=True))
     assert _best(table, "acc7") == {"lf_dnn"}
-    assert "TFN · tuned" in [line.title for line in table.blocks[0].lines]
+    assert "TFN · tuned · minilm@53aa5117, frozen" in [line.title for line in table.blocks[0].lines]
 
 
 def test_one_row_under_two_encoders_is_two_lines_that_say_so(scores: Scores) -> None:
@@ -125,7 +125,10 @@ def test_unequal_seeds_and_failures_are_counted_where_they_belong(scores: Scores
     }
     assert "2 of 7 runs failed" in table.caption and "n = 2 to 3" in table.caption
     assert [f.message for f in table.failures] == ["the loss is nan in epoch 2", "boom"]
-    assert any("2 (1 failed)" in note.text and "0 (1 failed)" in note.text for note in table.notes)
+    assert any(
+        "2 (1 failed, no result of seed 1113)" in note.text and "0 (1 failed, " in note.text
+        for note in table.notes
+    )
 
 
 def test_a_dataset_on_which_all_failed_keeps_its_place(scores: Scores, failed: Failed) -> None:

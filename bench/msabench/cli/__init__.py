@@ -11,6 +11,7 @@ from collections.abc import Callable
 import typer
 
 from msabench.cli.check import check
+from msabench.cli.collect import collect
 from msabench.cli.compare import compare
 from msabench.cli.data import check as data_check
 from msabench.cli.data_add import add as data_add
@@ -40,6 +41,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "plan": plan,
     "status": status,
+    "collect": collect,
     "report": report,
     "compare": compare,
     "import": import_,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from msabench.cli import options as o
 from msabench.cli.engines import EngineOptions
 from msabench.cli.groups import with_groups
+from msabench.cli.slurm import SlurmGroup
 from msabench.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ HEADLINES = ["same-epoch", "best-epoch"]
 def run(
     study: StudyOptions,
     engine: EngineOptions,
+    slurm: SlurmGroup,
     retry: Annotated[str | None, typer.Option(help="'failed' runs again what failed before.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run (msabench plan).")
@@ -43,6 +46,7 @@ def run(
     Run the same command again to go on after an interruption: recorded runs are not run again.
     """
     from msabench.cli.plan import print_plan
+    from msabench.cli.slurm import engine_of, submit_study
     from msabench.errors import SpecError
     from msabench.study import plan as make_plan
 
@@ -56,14 +60,22 @@ def run(
     from msabench.engines.local import gpu_count
     from msabench.execute import Machine
 
-    gpus = gpu_count()
+    gpus, on_cluster = gpu_count(), engine.engine == "slurm"
+    if slurm.given and not on_cluster:
+        raise SpecError(f"{', '.join(slurm.given)}: of --engine slurm alone")
     machine = Machine(
-        engine=engine.engine_of(gpus),
+        engine=engine_of(slurm, results_root) if on_cluster else engine.engine_of(gpus),
         gpus=gpus,
         tracking_uri=tracking_uri,
         tracking=tracking,
     )
-    outcome = _carry_out(plan, results_root, machine, retry_failed=retry == "failed")
+    if on_cluster:
+        done = submit_study(plan, results_root, slurm, machine, sys.argv[1:], retry_failed=retry == "failed")
+        if done is None:
+            return
+        outcome = done
+    else:
+        outcome = _carry_out(plan, results_root, machine, retry_failed=retry == "failed")
     _conclude(outcome, convention, selection, results_root, tracking_uri, tracking)
 
 

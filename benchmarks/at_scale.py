@@ -1,7 +1,7 @@
 """Ten thousand runs: time and peak memory of planning, status, report and of the driver, against targets.
 
-`python -m benchmarks --only scale`, or `python -m benchmarks.at_scale --seeds 5` for a quick look. Records are
-generated: written by a store, as large as those of the real datasets, with predictions of made-up quality.
+`python -m benchmarks --only scale`, or `python -m benchmarks.at_scale --seeds 5` for a quick look. Records
+are generated: written by a store, as large as the real datasets', with predictions of made-up quality.
 Each verb runs in a process of its own, first without an index ("cold"), then with the one it has left.
 """
 
@@ -12,13 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import psutil
 
 from msabench.engines.job import Ended, Job
 from msabench.execute import Machine, execute
@@ -34,6 +34,7 @@ DATASETS = (
 )
 SIZES = {"mosi": (229, 686), "mosei": (1871, 4659), "sims": (456, 457), "simsv2": (647, 1034)}
 """Validation and test samples of the real datasets"""
+MIB = 1 << 20
 METHODS = expand_methods(
     ",".join(f"{name}[batch_size={size}]" for size in (8, 12, 20, 40, 56) for name in
              ("lf_dnn", "tfn", "almt", "r3dg", "mlcl"))
@@ -57,7 +58,10 @@ def main(options: argparse.Namespace) -> None:
     wide = _plan("wide", DATASETS, options.seeds, work)
     large = _plan("large", ("mosi:unaligned", "mosei:unaligned", "sims:unaligned", "simsv2:unaligned"),
                   max(1, options.seeds // 5), work)  # fmt: skip
-    print(f"\n{_machine()}\n\n| what | s | target | peak MiB | target |\n" + "| --- " * 5 + "|", flush=True)
+    print(
+        f"\n{_machine()}\n\n| what | s | target | CPU s | peak MiB | target |\n" + "| --- " * 6 + "|",
+        flush=True,
+    )
     _measure(work, [Case(name=f"plan, {len(wide.runs)} runs", command=_planning(wide), seconds=5, mib=1024)])
     fill(wide, work / "results" / "wide", epochs=30, sizes=lambda dataset: SIZES["mosi"])
     verbs = {"status": ["status", "wide"], "report": ["report", "wide"]}
@@ -76,6 +80,7 @@ def main(options: argparse.Namespace) -> None:
     )
     for state in ("cold", "again"):
         _measure(work, [report], f", {state}")
+    driver(work, max(1, options.seeds // 5))
     shutil.rmtree(work)
 
 
@@ -141,6 +146,47 @@ class Maker:
         )  # fmt: skip
 
 
+class Instant:
+    """An engine whose runs take no time: what is left is the driver."""
+
+    def __init__(self, made: Plan) -> None:
+        self._makers = {name: Maker(*SIZES["mosi"], epochs=30) for name in made.study.datasets}
+
+    def run(
+        self, jobs: Sequence[Job], poll: Callable[[], None], more: Callable[[], Sequence[Job]] | None = None
+    ) -> Iterator[Ended]:
+        """Write a record for each job."""
+        for job in jobs:
+            maker = self._makers[job.spec.dataset]
+            Store(job.study).write(maker.record(job.spec), maker.truths)
+            yield Ended(job=job, status="finished")
+
+
+class Memory:
+    """An observer that notes the driver's resident memory as runs end."""
+
+    def __init__(self) -> None:
+        self.mib: list[float] = []
+        self._process = psutil.Process()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *values: None
+
+    def ended(self, record: RunRecord) -> None:
+        """Note it."""
+        self.mib.append(self._process.memory_info().rss / MIB)
+
+
+def driver(work: Path, seeds: int) -> None:
+    """Carry out a study of instant runs, and print the driver's memory at a tenth of them and at the end."""
+    made, memory = _plan("driver", DATASETS, seeds, work), Memory()
+    with mock.patch("os.fsync"):
+        execute(made, work / "results", Machine(engine=Instant(made), tracking=False), memory)
+    early, late = memory.mib[len(memory.mib) // 10], memory.mib[-1]
+    what = f"driver of {len(memory.mib)} instant runs: MiB at a tenth, at the end"
+    print(f"| {what} | | | | {early:.0f}, {late:.0f} | {early * 1.1:.0f} |", flush=True)
+
+
 def _measure(work: Path, cases: Sequence[Case], state: str = "") -> None:
     script = Path(sys.executable).with_name("msabench")
     roots = {"MSABENCH_RESULTS": str(work / "results"), "MSABENCH_DATA": str(work / "data")}
@@ -149,12 +195,10 @@ def _measure(work: Path, cases: Sequence[Case], state: str = "") -> None:
             [sys.executable, "-c", _LAUNCH, script, *case.command],
             env=os.environ | roots, stdout=subprocess.PIPE, cwd=work, text=True, check=True,
         )  # fmt: skip
-        seconds, mib, status = map(float, done.stdout.split())
+        seconds, busy, mib, status = map(float, done.stdout.split())
         failed = "" if status == 0 else " (failed)"
-        print(
-            f"| {case.name}{state}{failed} | {seconds:.1f} | {case.seconds:g} | {mib:.0f} | {case.mib:g} |",
-            flush=True,
-        )
+        took = f"{seconds:.1f} | {case.seconds:g} | {busy:.1f} | {mib:.0f} | {case.mib:g}"
+        print(f"| {case.name}{state}{failed} | {took} |", flush=True)
 
 
 # a process starts with its parent's peak for its own: this one is small
@@ -164,7 +208,7 @@ started = time.perf_counter()
 quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
 child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
 _, status, used = os.wait4(child, 0)
-print(time.perf_counter() - started, used.ru_maxrss / 1024, status)
+print(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, status)
 """
 
 

@@ -54,8 +54,8 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     for heading in ("method", "dataset", "finished", "failed", "in training", "missing"):
         table.add_column(heading, justify="left" if heading in ("method", "dataset") else "right")
     cells: dict[tuple[str, str], list[str]] = {}
-    for key, line in runs.items():
-        cells.setdefault((line["row"], line["dataset"]), []).append(key)
+    for key, planned in runs.items():
+        cells.setdefault((planned["row"], planned["dataset"]), []).append(key)
     for (row, dataset), keys in cells.items():
         counts = [sum(states[key] == state for key in keys) for state in ("finished", "failed")]
         active = sum(key in training for key in keys)

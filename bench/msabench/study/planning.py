@@ -96,10 +96,10 @@ def freeze(plan: Plan, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, study.to_toml())
     lines = {run.key: plan_line(run) for run in plan.runs}
-    replaced = [*lines.values()]
+    replaced = {tuple(sorted(line.items())) for line in lines.values()}
     # a new version of a method or of a feature file takes the place of the old one's runs
     before = {key: {"track": "paper", **line} for key, line in Store(folder).planned().items()}
-    kept = {key: line for key, line in before.items() if line not in replaced}
+    kept = {key: line for key, line in before.items() if tuple(sorted(line.items())) not in replaced}
     write_plan(folder, {**kept, **lines})
 
 
@@ -158,7 +158,8 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
             if same[row] != row:
                 notes.append(f"{row} is {same[row]} on {dataset}: the card has these values already")
             if "paper" in study.tracks:
-                runs += [_run(study, card, overrides, found, refs[dataset], seed) for seed in study.seeds]
+                first = _run(study, card, overrides, found, refs[dataset], study.seeds[0])
+                runs += [replace(first, seed=seed) for seed in study.seeds]
             if study.search:
                 template = _run(study, card, overrides, found, refs[dataset], study.search.seed)
                 searches.append(

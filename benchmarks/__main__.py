@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import against_mmsa, against_references, data_speed, startup, whole_study
+from benchmarks import against_mmsa, against_references, at_scale, data_speed, startup, whole_study
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         "--references", type=Path, help="a folder with checkouts R3DG, ALMT, MLCL and CMCBEP-CL"
     )
     parser.add_argument("--layers", type=int, default=2, help="of the references' random BERT and ours")
-    parser.add_argument("--only", choices=("startup", "training", "references", "data", "study"))
+    parser.add_argument("--only", choices=("startup", "training", "references", "data", "study", "scale"))
     parser.add_argument(
         "--data", default="mosi:unaligned,mosei:aligned", help="twins whose files are measured"
     )
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--study-methods", default="lf_dnn,tfn,almt")
     parser.add_argument("--study-seeds", type=int, default=5)
     parser.add_argument("--study-epochs", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=50, help="of 200 cells at scale; 50 make 10,000 runs")
     options = parser.parse_args()
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,8 @@ def main() -> None:
         against_references.main(options)
     if options.only in (None, "study"):
         whole_study.main(options)
+    if options.only in (None, "scale"):
+        at_scale.main(options)
 
 
 if __name__ == "__main__":

@@ -39,5 +39,5 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Speed and memory beside MMSA's own trainer, and start-up time; prints a table."""
-    session.install(*PINNED, "-e", ".")
+    session.install(*PINNED, "-e", ".[ray]")
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import against_mmsa, against_references, at_scale, data_speed, startup, whole_study
+from benchmarks import (
+    against_mmsa,
+    against_references,
+    at_scale,
+    data_speed,
+    engine_overhead,
+    startup,
+    whole_study,
+)
 
 
 def main() -> None:
@@ -26,7 +34,9 @@ def main() -> None:
         "--references", type=Path, help="a folder with checkouts R3DG, ALMT, MLCL and CMCBEP-CL"
     )
     parser.add_argument("--layers", type=int, default=2, help="of the references' random BERT and ours")
-    parser.add_argument("--only", choices=("startup", "training", "references", "data", "study", "scale"))
+    parser.add_argument(
+        "--only", choices=("startup", "training", "references", "data", "study", "scale", "engines")
+    )
     parser.add_argument(
         "--data", default="mosi:unaligned,mosei:aligned", help="twins whose files are measured"
     )
@@ -46,6 +56,8 @@ def main() -> None:
         against_mmsa.main(options)
     if options.only in (None, "references"):
         against_references.main(options)
+    if options.only in (None, "engines"):
+        engine_overhead.main()
     if options.only in (None, "study"):
         whole_study.main(options)
     if options.only in (None, "scale"):

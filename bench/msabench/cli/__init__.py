@@ -20,6 +20,7 @@ from msabench.cli.data_twin import twin as data_twin
 from msabench.cli.doctor import doctor
 from msabench.cli.import_ import import_
 from msabench.cli.listing import list_
+from msabench.cli.merge import merge
 from msabench.cli.new import method as new_method
 from msabench.cli.plan import plan
 from msabench.cli.report import report
@@ -45,6 +46,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "compare": compare,
     "import": import_,
+    "merge": merge,
     "list": list_,
     "show": show,
     "score": score,

@@ -1,0 +1,137 @@
+"""Studies with gaps, mixtures and broken runs, through the command line: shown as what they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from msabench.cli import app
+from msabench.records import Store
+from msabench.run import Budget, Failure, RunRecord, RunSpec, Task, Truths
+
+LABELS = np.linspace(-2.9, 2.9, 20, dtype=np.float32)
+IDS = np.array([f"v{i}" for i in range(20)])
+TRUTHS = Truths(valid_ids=IDS, valid=LABELS, test_ids=IDS, test=LABELS)
+
+
+def _record(method: str = "tfn", seed: int = 1, *, failed: bool = False, **spec: Any) -> RunRecord:
+    values: dict[str, Any] = {
+        "method": method,
+        "method_version": 1,
+        "hyperparameters": {},
+        "dataset": "mosi:unaligned",
+        "data_kind": "real",
+        "data_hash": "a" * 64,
+        "seed": seed,
+        "text_encoder": "minilm@1",
+        "text_mode": "frozen",
+        "budget": Budget(epochs=1),
+    }
+    predictions = (LABELS + seed / 10)[None].astype(np.float32)
+    record = RunRecord(
+        spec=RunSpec(**{**values, **spec}),
+        status="finished",
+        task=Task(kind="regression"),
+        convention="mmsa",
+        truths_hash=TRUTHS.fingerprint,
+        losses=({"task": 1.0},),
+        valid_loss=(1.0,),
+        valid_criterion=(1.0,),
+        valid_predictions=predictions,
+        test_predictions=predictions,
+        seconds=(1.0,),
+    )
+    broken = Failure(cause="nan", message="the loss is nan")
+    return replace(record, status="failed", failure=broken, seconds=()) if failed else record
+
+
+def _predicting(record: RunRecord, values: np.ndarray) -> RunRecord:
+    return replace(record, test_predictions=values[None].astype(np.float32))
+
+
+def _report(root: Path, *records: RunRecord, plan: dict[str, Any] | None = None) -> tuple[str, list[Any]]:
+    """What the command prints on one line, and the rows of its CSV."""
+    store = Store(root / "study")
+    for record in records:
+        store.write(record, TRUTHS)
+    if plan is not None:
+        (root / "study" / "plan.json").write_text(json.dumps(plan))
+    done = CliRunner().invoke(app, ["report", "study", "--results-root", str(root)])
+    assert done.exit_code == 0, done.exception
+    with (root / "study" / "tables" / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        return " ".join(done.output.split()), [
+            line for line in csv.DictReader(file) if line["metric"] == "mae"
+        ]
+
+
+def test_equally_many_other_seeds_are_not_the_same_seeds(tmp_path: Path) -> None:
+    text, _ = _report(tmp_path, _record(seed=1), _record(seed=2), _record("lf_dnn", 2), _record("lf_dnn", 3))
+    assert "TFN on mosi:unaligned 2 (no result of seed 3)" in text
+    assert "LF-DNN on mosi:unaligned 2 (no result of seed 1)" in text
+
+
+def test_a_failed_seed_and_a_row_that_failed_whole_are_counted(tmp_path: Path) -> None:
+    records = [_record(), _record(seed=2, failed=True), _record("lf_dnn", 1, failed=True)]
+    text, _ = _report(tmp_path, *records)
+    assert "TFN on mosi:unaligned 1 (1 failed, no result of seed 2)" in text
+    assert "LF-DNN on mosi:unaligned 0 (1 failed" in text and "the loss is nan" in text
+
+
+def test_rows_that_are_planned_and_not_made_are_named(tmp_path: Path) -> None:
+    made = _record()
+    line = {"dataset": "mosi:unaligned", "track": "paper"}
+    plan = {made.key: {**line, "row": "tfn", "seed": 1}, "0": {**line, "row": "tfn", "seed": 2}}
+    text, _ = _report(tmp_path, made, plan={**plan, "1": {**line, "row": "almt", "seed": 1}})
+    assert "tfn on mosi:unaligned 1 of 2 runs" in text
+    assert "almt on mosi:unaligned 1 of 1 runs, so no figure of it stands here" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"method_version": 2}, "version 2"),
+        ({"hyperparameters": {"width": 3}}, "settings"),
+        ({"text_encoder": "bert@2"}, "bert@2, frozen"),
+        ({"budget": Budget(epochs=9)}, "budget epochs 9"),
+        ({"data_hash": "b" * 64}, "data bbbbbbbb"),
+    ],
+)
+def test_seeds_that_differ_in_more_than_the_seed_are_never_in_one_mean(
+    change: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    text, lines = _report(tmp_path, _record(seed=1), _record(seed=2, **change))
+    assert says in text and "¶" in text
+    assert [line["n"] for line in lines] == ["1", "1"]
+
+
+def test_one_seed_under_two_versions_of_the_data_is_in_no_column_twice(tmp_path: Path) -> None:
+    records = [_record(m, data_hash=h * 64) for m in ("tfn", "lf_dnn") for h in "ab"]
+    text, lines = _report(tmp_path, *records)
+    assert len({line["dataset"] for line in lines}) == 2 and len(lines) == 4
+    assert "neither averaged nor compared" in text
+
+
+def test_constant_and_undefined_predictions_are_said(tmp_path: Path) -> None:
+    constant = _predicting(_record("lf_dnn"), np.ones(20))
+    broken = _predicting(_record("tfn", 2), np.full(20, np.nan))
+    text, lines = _report(tmp_path, constant, _record("tfn", 1), broken)
+    assert "– (1/1)" in text and "– (1/2)" in text
+    assert "not finite numbers: TFN on mosi:unaligned seed 2" in text
+    assert {line["row"]: line["mean"] for line in lines}["tfn"] == ""
+
+
+def test_a_damaged_record_is_no_silent_gap(tmp_path: Path) -> None:
+    store = Store(tmp_path / "study")
+    for seed in (1, 2):
+        store.write(_record(seed=seed), TRUTHS)
+    (tmp_path / "study" / "runs" / _record().key / "run.json").write_text("{")
+    done = CliRunner().invoke(app, ["report", "study", "--results-root", str(tmp_path)])
+    assert done.exit_code == 0
+    assert f"Damaged records, in no figure: {_record().key}" in " ".join(done.output.split())

@@ -23,6 +23,7 @@ from msabench.cli.listing import list_
 from msabench.cli.merge import merge
 from msabench.cli.new import method as new_method
 from msabench.cli.plan import plan
+from msabench.cli.power import power
 from msabench.cli.report import report
 from msabench.cli.run import run
 from msabench.cli.score import score
@@ -45,6 +46,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "collect": collect,
     "report": report,
     "compare": compare,
+    "power": power,
     "import": import_,
     "merge": merge,
     "list": list_,

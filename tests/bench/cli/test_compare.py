@@ -1,4 +1,4 @@
-"""`msabench compare` on studies written by hand, through the command line."""
+"""`msabench compare` and `msabench power` on studies written by hand, through the command line."""
 
 from __future__ import annotations
 
@@ -210,3 +210,21 @@ def test_other_labels_encoders_and_data_are_refused_or_said(tmp_path: Path) -> N
     _write(tmp_path / "mixed", "setgf", 0.9, [1, 2])
     _write(tmp_path / "mixed", "setgf", 0.9, [3, 4], data_hash="b" * 64)
     assert "different data files" in _refusal(tmp_path, "compare", "mixed", "tfn", "setgf")
+
+
+def test_power_goes_by_the_records_of_a_pilot(results: Path, tmp_path: Path) -> None:
+    found = json.loads(_run(results, "power", "main", "-m", "mae", "--format", "json").stdout)[0]
+    frame = Store(results / "main").frame()
+    spreads = frame[frame["metric"] == "mae"].groupby("row")["value"].var()
+    assert found["sd_seeds"] == pytest.approx(spreads.mean() ** 0.5, rel=1e-4) and found["samples"] == N
+    compared = _json(results, "main", "tfn", "almt", "-m", "mae", "-s", "same-epoch")["verdicts"][0]
+    assert 0.4 < found["detectable"]["5"] / compared["detectable"] < 2.5
+    larger = json.loads(_run(results, "power", "main", "-m", "mae", "--n-test", "1000", "-f", "json").stdout)[
+        0
+    ]
+    assert larger["se_examples"] == pytest.approx(found["se_examples"] / 2)
+    assert "shown by 5 seeds" in _run(results, "power", "main", "--difference", "1", "-m", "acc7").stdout
+    assert "name the metric" in _refusal(results, "power", "main", "--difference", "1")
+    assert "did you mean 'tfn'" in _refusal(results, "power", "main", "tfm")
+    _write(tmp_path / "one", "tfn", 0.6, [1])
+    assert "0 of 1 rows have them" in _refusal(tmp_path, "power", "one")

@@ -63,6 +63,11 @@ def run(
     gpus, on_cluster = gpu_count(), engine.engine == "slurm"
     if slurm.given and not on_cluster:
         raise SpecError(f"{', '.join(slurm.given)}: of --engine slurm alone")
+    if on_cluster and (engine.workers or engine.jobs_per_gpu or engine.time_limit):
+        raise SpecError(
+            "--workers, --jobs-per-gpu and --time-limit are not for --engine slurm",
+            fix="--max-jobs caps the jobs that run at a time, --time what each may take",
+        )
     machine = Machine(
         engine=engine_of(slurm, results_root) if on_cluster else engine.engine_of(gpus),
         gpus=gpus,

@@ -21,18 +21,6 @@ OURS = ("array", "dependency", "error", "open_mode", "output", "signal", "wrap")
 """Options of sbatch that the engine sets itself"""
 SUBMITIT = ("setup", "signal_delay_s", "srun_args", "teardown", "use_srun")
 """Settings of submitit, which are no options of sbatch"""
-TEMPLATE = """\
-[all]                        # any long option of sbatch, for every job
-constraint = "a100|h100"
-mail-type = "FAIL"
-setup = ["module load cuda"] # lines of shell before a job starts
-
-[gpu]                        # for runs that ask for a GPU, above [all]
-partition = "gpu"
-
-[cpu]                        # for the others
-partition = "long"
-"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,6 +181,11 @@ def test_without_a_cluster_one_message_says_what_to_do(
     assert "no `sbatch`" in str(result.exception) and "--slurm-executor local" in str(result.exception)
 
 
+def test_options_of_other_engines_are_refused(cluster: Cluster) -> None:
+    assert "--max-jobs caps" in str(cluster.run("--workers", "2").exception)
+    assert "of --engine slurm alone" in str(cluster.run("--engine", "local", "--mem", "1G").exception)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

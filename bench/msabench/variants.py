@@ -38,6 +38,15 @@ def expand_methods(names: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rows))
 
 
+def split_rows(text: str) -> tuple[str, ...]:
+    """Rows separated by commas outside brackets, as they are.
+
+    >>> split_rows("tfn, r3dg[grans=[1,5,10]]")
+    ('tfn', 'r3dg[grans=[1,5,10]]')
+    """
+    return tuple(filter(None, (part.strip() for part in _split(text, text))))
+
+
 def parse_row(row: str) -> tuple[str, dict[str, Any]]:
     """`almt[frame_window=50]` -> ("almt", {"frame_window": 50}).
 

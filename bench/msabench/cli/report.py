@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from msabench.cli.options import ResultsRoot
+
+if TYPE_CHECKING:
+    from msabench.report import TableOptions
+    from msabench.report.style import Style
 
 DEFAULT_SELECTIONS = ["same-epoch"]
 _FORMATS = ("terminal", "latex", "csv", "markdown", "html")
@@ -52,6 +56,24 @@ def report(
             "--allow-unequal-budgets", help="Compare tuned rows whose searches differ in budget; it is said."
         ),
     ] = False,
+    significance: Annotated[
+        bool,
+        typer.Option("--significance", help="Underline what cannot be told from the best of its column."),
+    ] = False,
+    reference: Annotated[
+        str | None, typer.Option(help="Star what differs significantly from this row: 'lf_dnn'.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Metrics in printed order: 'acc7,has0_acc2/non0_acc2,mae'.")
+    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Rows in printed order; others are left out.")] = None,
+    decimals: Annotated[
+        int | None, typer.Option(help="Digits after the point of percentages; other figures get one more.")
+    ] = None,
+    style: Annotated[
+        Path | None,
+        typer.Option(help="TOML with columns, rows, decimals, names and labels; options go above it."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: <study>/tables.")] = None,
     standalone: Annotated[
         bool, typer.Option("--standalone", help="Make the LaTeX file a document that compiles by itself.")
@@ -62,6 +84,7 @@ def report(
     Nothing is trained: the same records answer every convention and selection.
     """
     from msabench.errors import SpecError, unknown
+    from msabench.report import TableOptions
 
     if published and (convention or selection):
         raise SpecError(
@@ -84,10 +107,32 @@ def report(
             formats=format_ or ["all"],
             out=out,
             document=standalone,
-            allow_unequal_budgets=allow_unequal_budgets,
+            options=TableOptions(
+                allow_unequal_budgets=allow_unequal_budgets,
+                significance=significance,
+                reference=reference or "",
+                style=_style(style, columns, rows, decimals),
+            ),
         )
     if not shown:
         raise typer.Exit(1)
+
+
+def _style(path: Path | None, columns: str | None, rows: str | None, decimals: int | None) -> Style:
+    """A style file's settings, and the command line's above them."""
+    from dataclasses import replace
+
+    from msabench.report.style import Style, read_style
+    from msabench.variants import split_rows
+
+    found = read_style(path) if path else Style()
+    if columns is not None:
+        found = replace(found, columns=tuple(name.strip() for name in columns.split(",") if name.strip()))
+    if rows is not None:
+        found = replace(found, rows=split_rows(rows))
+    if decimals is not None:
+        found = replace(found, decimals={**found.decimals, "percent": decimals, "score": decimals + 1})
+    return found
 
 
 def print_report(
@@ -98,7 +143,7 @@ def print_report(
     formats: Sequence[str] = ("all",),
     out: Path | None = None,
     document: bool = False,
-    allow_unequal_budgets: bool = False,
+    options: TableOptions | None = None,
 ) -> bool:
     """Print a study's comparison and write its files.
 
@@ -106,7 +151,7 @@ def print_report(
     -------
     Whether the study has a finished run.
     """
-    from msabench.report import write_report
+    from msabench.report import TableOptions, write_report
     from msabench.report.render_terminal import show
 
     chosen, files = _formats(formats)
@@ -117,7 +162,7 @@ def print_report(
         files,
         out=out,
         document=document,
-        allow_unequal_budgets=allow_unequal_budgets,
+        options=options or TableOptions(),
     )
     for table in made.tables:
         if "terminal" in chosen or not table.blocks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msabench.errors import SpecError, unknown
@@ -16,6 +16,8 @@ from msabench.report.files import write
 from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
+from msabench.report.significance import mark, verdicts
+from msabench.report.style import Style, styled
 from msabench.report.table import Note, Table
 from msabench.report.unmade import unmade_notes
 from msabench.run import Task
@@ -27,7 +29,9 @@ __all__ = [
     "PUBLISHED_FILES",
     "PublishedTable",
     "Report",
+    "Style",
     "Table",
+    "TableOptions",
     "published_table",
     "tables",
     "write_published",
@@ -53,6 +57,19 @@ PUBLISHED_FILES: Mapping[str, tuple[str, Callable[[PublishedTable], str]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """What a comparison's table shows beside its figures, and how it looks."""
+
+    allow_unequal_budgets: bool = False
+    """Whether rows may stand together whose searches had unequal budgets; the table then says so"""
+    significance: bool = False
+    """Whether figures are underlined that cannot be told from the best of their column"""
+    reference: str = ""
+    """Row to star significant differences from; brings `significance` with it"""
+    style: Style = field(default_factory=Style)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What a study's report consists of."""
 
@@ -61,12 +78,14 @@ class Report:
     """Files that were written"""
 
 
+DEFAULTS = TableOptions()
+
+
 def tables(
     study_folder: Path,
     conventions: Sequence[str | None] = (None,),
     selections: Sequence[str] = (HEADLINE,),
-    *,
-    allow_unequal_budgets: bool = False,
+    options: TableOptions = DEFAULTS,
 ) -> tuple[Table, ...]:
     """The comparison tables of a study; without a finished run, one that says so and lists the failures.
 
@@ -76,14 +95,12 @@ def tables(
         None stands for each dataset's own.
     selections
         Rules by name. An oracle among them brings same-epoch and the gap between the two with it.
-    allow_unequal_budgets
-        Whether rows may stand together whose searches had unequal budgets; the table then says so.
 
     Raises
     ------
     SpecError
-        If a convention or selection is unknown, a convention can score none of the study's datasets, or
-        tuned rows had unequal budgets.
+        If a convention, selection, row or column is unknown, a convention can score none of the study's
+        datasets, tuned rows had unequal budgets, or significance is asked of single seeds.
     DataError
         If the runs of one cell are of different settings.
     """
@@ -93,9 +110,9 @@ def tables(
     store = Store(study_folder)
     used = dict.fromkeys(conventions)
     notes = _unscored(store.tasks(), [convention_named(name) for name in used if name is not None])
-    frames = [store.frame(convention, rule) for rule in rules for convention in used]
+    frames = store.frames([(convention, rule) for rule in rules for convention in used])
     if HEADLINE not in rules and any(frame["oracle"].any() for frame in frames):
-        frames += [store.frame(convention, HEADLINE) for convention in used]
+        frames += store.frames([(convention, HEADLINE) for convention in used])
     filled = [frame for frame in frames if not frame.empty]
     frame = pd.concat(filled, ignore_index=True) if filled else frames[0]
     # where budgets differ (which a frozen study prevents), each row names its own
@@ -104,9 +121,13 @@ def tables(
     budget = store.get(str(ours["key"].iloc[0]), arrays=False).spec.budget if alike else None
     ledgers = read_ledgers(study_folder)
     titles = titles_of(frame, frame.iloc[:0])
-    notes += search_notes(frame, ledgers, titles, allow_unequal=allow_unequal_budgets)
+    notes += search_notes(frame, ledgers, titles, allow_unequal=options.allow_unequal_budgets)
     notes += unmade_notes(store)
-    return (assemble(frame, failures=store.failures(), budget=budget, notes=notes),)
+    table = styled(assemble(frame, failures=store.failures(), budget=budget, notes=notes), options.style)
+    if options.significance or options.reference:
+        shown = [block.selection for block in table.blocks if not block.gap]
+        table = mark(table, verdicts(store, [*used], shown, reference=options.reference))
+    return (table,)
 
 
 def write_report(
@@ -117,13 +138,13 @@ def write_report(
     *,
     out: Path | None = None,
     document: bool = False,
-    allow_unequal_budgets: bool = False,
+    options: TableOptions = DEFAULTS,
 ) -> Report:
     """Build a study's comparison and write it to files.
 
     Parameters
     ----------
-    conventions, selections, allow_unequal_budgets
+    conventions, selections, options
         As `tables` takes them.
     formats
         Names of `FILES`; empty writes nothing. Failures go to `failures.csv` beside `comparison.csv`.
@@ -146,7 +167,7 @@ def write_report(
     for name in formats:
         if name not in FILES:
             raise unknown("format", name, FILES)
-    made = tables(study_folder, conventions, selections, allow_unequal_budgets=allow_unequal_budgets)
+    made = tables(study_folder, conventions, selections, options)
     table = made[0]
     if not table.blocks:
         return Report(tables=made)

@@ -97,7 +97,7 @@ def build(
         oracle=bool(oracle),
         gap=gap,
         # as-published is another rule for each method: no two rows are comparable
-        lines=tuple(lines if gap or selection == "as-published" else _with_best(lines, groups)),
+        lines=tuple(lines if gap or selection == "as-published" else with_best(lines, groups)),
     )
 
 
@@ -162,7 +162,7 @@ def _coverage(
     return coverage
 
 
-def _with_best(lines: Sequence[Line], groups: Iterable[Group]) -> list[Line]:
+def with_best(lines: Sequence[Line], groups: Iterable[Group]) -> list[Line]:
     """Mark the best of each column, as printed, among rows of the same track and text encoder.
 
     A row whose epoch the test split chose is no rival of one whose epoch it did not.

@@ -12,7 +12,7 @@ from msabench.report.table import Table, plain
 COLUMNS = (
     *("row", "title", "dataset", "data", "convention", "selection", "oracle", "gap", "track"),
     *("text_encoder", "text_mode", "metric", "better", "unit", "mean", "sd", "n", "undefined", "printed"),
-    *("best", "reconstruction", "failed", "notes", "msabench", "keys"),
+    *("best", "tied_with_best", "stars", "reconstruction", "failed", "notes", "msabench", "keys"),
 )
 
 
@@ -67,7 +67,8 @@ def _lines(table: Table) -> list[dict[str, object]]:
                             "metric": metric, "better": column.better,
                             "unit": "fraction" if column.percent else "score",
                             "mean": _exact(cell.mean), "sd": _exact(cell.sd), "n": cell.n,
-                            "undefined": cell.undefined, "best": cell.best, "keys": " ".join(cell.keys),
+                            "undefined": cell.undefined, "best": cell.best, "tied_with_best": cell.tied,
+                            "stars": cell.stars, "keys": " ".join(cell.keys),
                             "printed": "" if cell.undefined else plain(printed, column.number(cell.sd)),
                         }  # fmt: skip
                         lines.append({**about, **figures})

@@ -42,9 +42,15 @@ def _row(block: Block, line: Line, group: Group) -> str:
 
 def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
     texts = []
-    for mean, spread, best in halves(block, line, group, column):
-        figure = f"<strong>{escape(mean)}</strong>" if best else escape(mean)
-        texts.append(figure + (f' <span class="sd">±{escape(spread)}</span>' if spread else ""))
+    for half in halves(block, line, group, column):
+        figure = escape(half.mean)
+        if half.best:
+            figure = f"<strong>{figure}</strong>"
+        elif half.tied:
+            figure = f"<u>{figure}</u>"
+        stars = f"<sup>{half.stars}</sup>" if half.stars else ""
+        spread = f' <span class="sd">±{escape(half.spread)}</span>' if half.spread else ""
+        texts.append(figure + stars + spread)
     return " / ".join(texts)
 
 

@@ -162,12 +162,17 @@ def _cells(block: Block, line: Line, group: Group) -> list[str]:
 
 def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
     texts = []
-    for mean, spread, best in halves(block, line, group, column):
-        if not spread:
-            texts.append(escape(mean))
-        else:
-            bold = rf"\mathbf{{{_figure(mean)}}}" if best else _figure(mean)
-            texts.append(rf"${bold}_{{\pm {_figure(spread)}}}$")
+    for half in halves(block, line, group, column):
+        if not half.spread:
+            texts.append(escape(half.mean))
+            continue
+        figure = _figure(half.mean)
+        if half.best:
+            figure = rf"\mathbf{{{figure}}}"
+        elif half.tied:
+            figure = rf"\underline{{{figure}}}"
+        stars = f"^{{{half.stars}}}" if half.stars else ""
+        texts.append(rf"${figure}_{{\pm {_figure(half.spread)}}}{stars}$")
     return " / ".join(texts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from msabench.report.table import Block, Column, FailureLine, Group, Line, Table, halves, plain
+from msabench.report.table import Block, Column, FailureLine, Group, Half, Line, Table, halves, plain
 
 
 def render(table: Table) -> str:
@@ -40,8 +40,13 @@ def _method(line: Line) -> str:
 
 
 def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
-    texts = [(plain(mean, sd), best) for mean, sd, best in halves(block, line, group, column)]
-    return " / ".join(f"**{text}**" if best else text for text, best in texts)
+    return " / ".join(_half(half) for half in halves(block, line, group, column))
+
+
+def _half(half: Half) -> str:
+    text = plain(half.mean, half.spread)
+    marked = f"**{text}**" if half.best else f"<u>{text}</u>" if half.tied else text
+    return marked + escape(half.stars)
 
 
 def failures_table(failures: Sequence[FailureLine]) -> str:

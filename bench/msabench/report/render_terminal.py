@@ -93,8 +93,11 @@ def _method(line: Line) -> str:
 
 def _cell(block: Block, line: Line, group: Group, column: Column, between: str, before: str) -> Text:
     texts = [
-        Text(f"{mean}{before}±{spread}" if spread else mean, style="bold" if best else "")
-        for mean, spread, best in halves(block, line, group, column)
+        Text(
+            (f"{half.mean}{before}±{half.spread}" if half.spread else half.mean) + half.stars,
+            style="bold" if half.best else "underline" if half.tied else "",
+        )
+        for half in halves(block, line, group, column)
     ]
     return Text(between).join(texts)
 

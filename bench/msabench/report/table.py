@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msabench.run import DataKind
 
@@ -35,6 +35,10 @@ class Cell:
     """Run keys, in order of seed"""
     best: bool = False
     """Best among the comparable rows of its column, ties included"""
+    tied: bool = False
+    """Not best, but not to be told from the best of its column by the test that the caption names"""
+    stars: Literal["", "*", "**"] = ""
+    """Differs from the reference row at 5 %, at 1 %"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class Column:
     """Metric keys, one or two"""
     better: Literal["higher", "lower"]
     percent: bool
+    digits: int | None = None
+    """After the point; None prints the field's usual number"""
 
     @property
     def arrow(self) -> str:
@@ -54,7 +60,9 @@ class Column:
 
     @property
     def decimals(self) -> int:
-        """Digits after the point: 2 for percentages, 3 otherwise."""
+        """Digits after the point: unless asked for otherwise 2 for percentages, 3 for the rest."""
+        if self.digits is not None:
+            return self.digits
         return 2 if self.percent else 3
 
     def number(self, value: float, *, signed: bool = False) -> str:
@@ -186,8 +194,19 @@ class Table:
                                 yield block, line, group, column, metric, cell
 
 
-def halves(block: Block, line: Line, group: Group, column: Column) -> list[tuple[str, str, bool]]:
-    """The printed cell in its parts: mean, spread and best for each metric of the column.
+class Half(NamedTuple):
+    """One figure as printed."""
+
+    mean: str
+    spread: str
+    """Empty where the mean is undefined"""
+    best: bool = False
+    tied: bool = False
+    stars: str = ""
+
+
+def halves(block: Block, line: Line, group: Group, column: Column) -> list[Half]:
+    """The printed cell in its parts, one for each metric of the column.
 
     An undefined figure is an en dash followed by how many of the runs are undefined, as in `– (2/5)`; a
     figure of one seed has the spread `–`; a row without runs has no parts.
@@ -198,9 +217,10 @@ def halves(block: Block, line: Line, group: Group, column: Column) -> list[tuple
         if cell is None:
             continue
         if cell.undefined:
-            parts.append((f"{UNDEFINED} ({cell.undefined}/{cell.n})", "", False))
+            parts.append(Half(f"{UNDEFINED} ({cell.undefined}/{cell.n})", ""))
         else:
-            parts.append((column.number(cell.mean, signed=block.gap), column.number(cell.sd), cell.best))
+            mean, spread = column.number(cell.mean, signed=block.gap), column.number(cell.sd)
+            parts.append(Half(mean, spread, cell.best, cell.tied, cell.stars))
     return parts
 
 

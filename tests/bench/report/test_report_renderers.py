@@ -69,7 +69,7 @@ def table(scores: Scores, failed: Callable[..., RunRecord]) -> Table:
 def _expected(table: Table) -> list[list[str]]:
     """Printed figures of each row, in the order of groups, blocks and rows."""
     rows = [
-        [plain(mean, sd) for column in group.columns for mean, sd, _ in halves(block, line, group, column)]
+        [plain(mean, sd) for column in group.columns for mean, sd, *_ in halves(block, line, group, column)]
         for group in table.groups
         for block in table.blocks
         for line in block.lines

@@ -29,6 +29,7 @@ from msabench.cli.run import run
 from msabench.cli.score import score
 from msabench.cli.search import show as search_show
 from msabench.cli.show import show
+from msabench.cli.site import site
 from msabench.cli.status import status
 from msabench.cli.sync import sync
 from msabench.errors import MsabenchError
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "compare": compare,
     "power": power,
+    "site": site,
     "import": import_,
     "merge": merge,
     "list": list_,

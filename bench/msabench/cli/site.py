@@ -1,0 +1,55 @@
+"""`msabench site`: studies as a leaderboard of static pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from msabench.cli.options import ResultsRoot
+
+
+def site(
+    studies: Annotated[
+        list[str],
+        typer.Argument(help="Folder names of studies (msabench status lists them).", metavar="STUDY..."),
+    ],
+    results_root: ResultsRoot = Path("results"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: site/ in the first study's folder.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of every page.")] = "msabench leaderboard",
+    allow_unequal_budgets: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unequal-budgets", help="Show tuned rows whose searches differ in budget; it is said."
+        ),
+    ] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Then serve it on 127.0.0.1 until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Of --serve; 0 takes a free one.")] = 8000,
+) -> None:
+    """Write the leaderboard as a folder of pages that open from a file and need no network.
+
+    Every run's figures under every convention and epoch rule are in it; nothing is trained.
+    """
+    from msabench.errors import unknown
+    from msabench.report.site import write_site
+    from msabench.report.site.serve import server
+
+    for study in studies:
+        if not (results_root / study).is_dir():
+            names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
+            raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+    folders = [results_root / study for study in dict.fromkeys(studies)]
+    made = write_site(
+        folders, out or folders[0] / "site", title=title, allow_unequal_budgets=allow_unequal_budgets
+    )
+    typer.echo(f"written: {made.index} ({made.files} files, {made.bytes / 2**20:.1f} MiB)")
+    if serve:
+        with server(made.folder, port) as running:
+            typer.echo(f"open http://127.0.0.1:{running.server_address[1]}/ (Ctrl-C ends)")
+            try:
+                running.serve_forever()
+            except KeyboardInterrupt:
+                typer.echo("ended")

@@ -1,0 +1,93 @@
+"""What a site shows, as plain values: studies, their boards, and the rows of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from msabench.report.published_table import PublishedBlock
+from msabench.run import Array, DataKind, RunRecord, Task
+from msabench.search import Ledger
+from msabench.stats import Comparison
+
+TWIN = "TWIN (generated)"
+"""Stands on every page and table that shows figures of generated data"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The runs of one line of a board: what is averaged over seeds, and nothing else."""
+
+    row: str
+    """As records name it: `almt[fusion=off]`"""
+    method: str
+    title: str
+    track: str
+    text_encoder: str
+    text_mode: str
+    reconstruction: bool = False
+    external: bool = False
+    """Whether the runs were trained elsewhere and imported"""
+    oracle: tuple[bool | None, ...] = ()
+    """For each of `SELECTIONS`, whether it looks at this row's test split; None where nothing is known"""
+    runs: tuple[RunRecord, ...] = ()
+    """Finished, in order of seed, without their predictions"""
+    failed: tuple[RunRecord, ...] = ()
+    chosen: tuple[int, ...] = ()
+    """Epoch of each run under same-epoch, from 1; 0 where none could be chosen"""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from the other rows of its board."""
+        return self.row, self.track, self.text_encoder, self.text_mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One dataset of one study: the unit of a leaderboard. Nothing is ever averaged across boards."""
+
+    study: str
+    dataset: str
+    """With its feature files: `mosi:unaligned`"""
+    data_kind: DataKind
+    task: Task
+    convention: str
+    """The dataset's own"""
+    rows: tuple[Row, ...]
+    scores: Mapping[str, Array] = field(default_factory=dict)
+    """Convention to (R, S, M) float64: runs in order of `rows`, then `SELECTIONS`, then the convention's
+    printed metrics; fractions, nan where undefined"""
+    tests: Mapping[str, Mapping[tuple[int, int], Comparison]] = field(default_factory=dict)
+    """Metric of its own convention to places of two rows to the primary test of the first minus the second"""
+    notes: tuple[str, ...] = ()
+    """What could not be scored, and why"""
+
+    @property
+    def twin(self) -> bool:
+        """Whether its data are generated."""
+        return self.data_kind == "twin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One study's share of the site."""
+
+    name: str
+    settings: str = ""
+    """The text of `study.toml`; empty where none was frozen"""
+    boards: tuple[Board, ...] = ()
+    caption: str = ""
+    """Of its comparison table"""
+    notes: tuple[str, ...] = ()
+    """What its comparison table says below"""
+    ledgers: tuple[Ledger, ...] = ()
+    published: tuple[PublishedBlock, ...] = ()
+    """Measured beside published figures"""
+    sources: tuple[str, ...] = ()
+    """Of the published figures, numbered from 1"""
+    published_notes: Mapping[str, str] = field(default_factory=dict)
+    """Mark of a published figure's note to its text"""
+    downloads: Mapping[str, str] = field(default_factory=dict)
+    """File name to text: tables in every format"""
+    superseded: int = 0
+    """Records of older method versions or other data, which are left out"""

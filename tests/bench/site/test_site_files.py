@@ -1,0 +1,151 @@
+"""The files of a site: complete, escaped, the same twice, and never over somebody's work."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import msabench.report.site
+from msabench.cli import app
+from msabench.errors import DataError, SpecError
+from msabench.metrics import CONVENTIONS
+from msabench.records import Store
+from msabench.report.site import SELECTIONS, write_site
+
+VENDOR = Path(msabench.report.site.__file__).parent / "vendor"
+HOSTILE = '<script>document.title="harm"</script><img src=x onerror="window.harm=1">'
+"""The name of a method of the study"""
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+class Outline(HTMLParser):
+    """Refuses what a browser would have to mend, and keeps ids, links, scripts and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.labels: list[str] = []
+        self.words = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.labels += [found["for"] or ""] if "for" in found else []
+        self.links += [found[name] or "" for name in ("href", "src") if found.get(name)]
+        assert tag != "img" and not any(name.startswith("onerror") for name in found)
+        assert tag != "th" or "scope" in found
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def _pages(site: Path) -> dict[str, Outline]:
+    return {path.name: Outline(path.read_text(encoding="utf-8")) for path in site.glob("*.html")}
+
+
+def test_every_page_is_well_formed_and_every_link_leads_somewhere(site: Path) -> None:
+    pages = _pages(site)
+    assert {"index.html", "compare.html", "method-tfn.html", "dataset-mosi.html"} <= set(pages)
+    for name, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), name
+        assert set(page.labels) <= set(page.ids), name
+        for link in page.links:
+            target, _, _ = link.partition("#")
+            if target and not re.match(r"https?://|data:", target):
+                assert (site / target).is_file(), f"{name} leads to {link}"
+            assert not link.startswith("http") or not target.endswith((".js", ".css"))
+
+
+def test_what_a_record_says_is_text_and_never_markup(site: Path) -> None:
+    own = _pages(site)["method-script-document-title-harm-script-img-src-x-onerror-window-harm-1.html"]
+    assert HOSTILE in own.words
+    for path in site.glob("data/*.js"):
+        assert "<" not in path.read_text(encoding="utf-8")
+
+
+def test_embedded_figures_are_exactly_those_of_the_store(site: Path, results: Path) -> None:
+    store = Store(results / "small")
+    for convention in ("mmsa", "mag"):
+        text = (site / f"data/small-mosi-unaligned.{convention}.js").read_text(encoding="utf-8")
+        payload = json.loads(text[text.index(",") + 1 : text.rindex(")")])
+        metrics = [metric.key for metric in CONVENTIONS[convention].metrics]
+        values = np.frombuffer(base64.b64decode(payload["values"]), "<f8")
+        values = values.reshape(len(payload["runs"]), len(SELECTIONS), len(metrics))
+        for place, rule in enumerate(SELECTIONS[:5]):
+            frame = store.frame(convention, rule).set_index(["key", "metric"])["value"]
+            for run, (_, _, key) in enumerate(payload["runs"]):
+                np.testing.assert_array_equal(values[run, place], [frame[key, metric] for metric in metrics])
+
+
+def test_a_site_made_twice_is_the_same_twice(site: Path, results: Path) -> None:
+    def content() -> dict[str, bytes]:
+        return {str(p.relative_to(site)): p.read_bytes() for p in site.rglob("*") if p.is_file()}
+
+    before = content()
+    (site / "old.html").write_text("of an earlier study", encoding="utf-8")
+    write_site([results / "small"], site)
+    assert content() == before
+
+
+def test_pages_of_generated_data_say_so(site: Path) -> None:
+    pages = _pages(site)
+    for name in ("dataset-sims.html", "method-tfn.html", "datasets.html", "provenance.html"):
+        assert "TWIN (generated)" in pages[name].words
+    assert "TWIN (generated)" not in pages["dataset-mosi.html"].words
+
+
+def test_a_methods_page_has_what_its_card_and_records_say(site: Path) -> None:
+    words = _pages(site)["method-lf-dnn.html"].words
+    for expected in ("@misc{lf_dnn,", "no luck", "batch_size", "Published", "Deviations", "failed"):
+        assert expected in words
+    assert "Reconstruction" in _pages(site)["method-setgf.html"].words
+
+
+def test_vendored_libraries_are_those_that_are_noted() -> None:
+    noted = dict(re.findall(r"^\| `(\S+)` .* `([0-9a-f]{64})` \|$", (VENDOR / "VENDOR.md").read_text(), re.M))
+    held = {path.name for path in VENDOR.glob("*.min.*")}
+    assert set(noted) == held
+    for name, digest in noted.items():
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+        assert (VENDOR / f"{name.split('.')[0]}.LICENSE.txt").read_text().startswith("The MIT License")
+
+
+def test_somebodys_folder_is_never_replaced(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
+    with pytest.raises(SpecError, match="would be lost"):
+        write_site([results / "small"], tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_study_without_a_finished_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no finished run"):
+        write_site([tmp_path / "empty"], tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_command_writes_a_site_and_names_an_unknown_study(results: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    settings = ["--results-root", str(results), "--out", str(tmp_path / "site")]
+    made = runner.invoke(app, ["site", "small", *settings])
+    assert made.exit_code == 0 and "index.html" in made.output
+    assert (tmp_path / "site" / "index.html").is_file()
+    wrong = runner.invoke(app, ["site", "smal", *settings])
+    assert wrong.exit_code and "did you mean 'small'" in str(wrong.exception)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from msabench.search import Search, Trial
 
 SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
-"""Numbers of trials of which the expected best is printed"""
+"""Numbers of trials of which the expected best is printed, beside that of all"""
 
 
 def show(
@@ -110,7 +110,8 @@ def _print_curve(console: Console, trials: list[Trial]) -> None:
 
     curve = {best.k: best for best in expected_best(trials)}
     parts = [
-        f"{k}: {curve[k].expected:.4f} [{curve[k].low:.4f}, {curve[k].high:.4f}]" for k in SHOWN if k in curve
+        f"{k}: {curve[k].expected:.4f} [{curve[k].low:.4f}, {curve[k].high:.4f}]"
+        for k in sorted({*SHOWN, len(trials)} & curve.keys())
     ]
     console.print(f"  expected best after k trials [90 % of draws]: {'; '.join(parts)}", highlight=False)
 

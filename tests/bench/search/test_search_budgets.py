@@ -192,17 +192,18 @@ def test_the_journal_holds_states_and_values_of_every_epoch(store: Store, tmp_pa
 
 
 def test_tpe_and_importances_take_pruned_trials(store: Store) -> None:
-    made = search(trials=9, sampler="tpe", prune="median")
+    made = search(trials=16, sampler="tpe", prune="median")
     curves = itertools.chain(WARM, itertools.cycle(LATER))
     asking = Asking([made], store)
-    for curve in itertools.islice(curves, 9):
+    for curve in itertools.islice(curves, 16):
         (run,) = asking.more()
         train(run, store, curve, asking.pace(run.key), each=1.0)
         asking.ended(run.key)
     tried = made.trials(store)
     assert "pruned" in {trial.status for trial in tried}
-    assert [suggest(made.space, tried[:n], made.spec.seed, n) for n in range(9)] == [t.values for t in tried]
+    assert [suggest(made.space, tried[:n], made.spec.seed, n) for n in range(16)] == [t.values for t in tried]
     assert sum(importances(made.space, tried).values()) == pytest.approx(1)
+    assert importances(made.space, tried[:15]) == {}, "too few to say"
 
 
 @pytest.mark.parametrize(

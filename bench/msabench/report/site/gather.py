@@ -11,7 +11,7 @@ import numpy as np
 from msabench.errors import DataError, MsabenchError, SpecError
 from msabench.metrics import CONVENTIONS, Convention
 from msabench.records import Store
-from msabench.report import FILES, PUBLISHED_FILES, published_table, render_csv, tables
+from msabench.report import FILES, PUBLISHED_FILES, TableOptions, published_table, render_csv, tables
 from msabench.report.blocks import titles_of
 from msabench.report.comparison import failed_runs
 from msabench.report.layout import dataset_order
@@ -44,9 +44,8 @@ def read_study(folder: Path, *, allow_unequal_budgets: bool = False) -> Study:
         If tuned rows had unequal budgets.
     """
     store = Store(folder)
-    table = tables(
-        folder, selections=["same-epoch", "best-epoch"], allow_unequal_budgets=allow_unequal_budgets
-    )[0]
+    options = TableOptions(allow_unequal_budgets=allow_unequal_budgets)
+    table = tables(folder, selections=["same-epoch", "best-epoch"], options=options)[0]
     if not table.blocks:
         raise DataError(
             f"the study {folder.name} has no finished run, so there is nothing to show",

@@ -6,8 +6,10 @@ import csv
 import io
 import math
 import re
+from collections.abc import Container
 
-from msabench.report.table import Table, plain
+from msabench.report.ledger import MARK as SEARCHED
+from msabench.report.table import Line, Table, plain
 
 COLUMNS = (
     *("row", "title", "dataset", "data", "convention", "selection", "oracle", "gap", "track"),
@@ -41,6 +43,12 @@ def render_failures(table: Table) -> str:
     return out.getvalue()
 
 
+def _marks(line: Line, texts: Container[str]) -> tuple[str, ...]:
+    """Of the notes that a line needs when it is read alone: its own, and what its search has spent."""
+    searched = line.track == "tuned" and SEARCHED in texts
+    return (*line.marks, *([SEARCHED] if searched else []))
+
+
 def _lines(table: Table) -> list[dict[str, object]]:
     texts = {note.mark: note.text for note in table.notes}
     lines: list[dict[str, object]] = []
@@ -53,7 +61,7 @@ def _lines(table: Table) -> list[dict[str, object]]:
                     "gap": block.gap, "track": line.track, "text_encoder": runs.text_encoder,
                     "text_mode": runs.text_mode, "n": runs.n, "failed": runs.failed,
                     "reconstruction": line.reconstruction, "msabench": table.version,
-                    "notes": "; ".join(texts[mark] for mark in line.marks),
+                    "notes": "; ".join(texts[mark] for mark in _marks(line, texts)),
                 }  # fmt: skip
                 if not runs.n:
                     lines.append(about)

@@ -174,7 +174,7 @@ def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(
 
     fair = report()
     assert "LF-DNN on demo:unaligned 2 qmc trials, 2 epochs" in fair.stdout
-    for name in ("comparison.tex", "comparison.md"):
+    for name in ("comparison.tex", "comparison.md", "comparison.csv", "comparison.html"):
         assert "2 qmc trials" in (folder / "tables" / name).read_text()
     path = folder / "search" / "ledger.json"
     ledgers = json.loads(path.read_text())

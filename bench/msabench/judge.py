@@ -6,7 +6,7 @@ The tests know arrays and no records, reports print verdicts and make none; this
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -54,16 +54,18 @@ class Entry:
     predictions: Mapping[str, Array]
     """Metric key to (S, N) or (S, N, C), each seed at the epoch chosen for that metric; nan where none was"""
 
+    held: dict[tuple[str, int], Draws] = field(default_factory=dict, repr=False, init=False)
+    """What `draws` has found, by metric and number of resamples"""
+
     def draws(self, metrics: Collection[str], *, resamples: int = RESAMPLES) -> dict[str, Draws]:
         """The metrics on the test set and on its resamples; what shares its epochs is scored once."""
-        shared: dict[int, list[str]] = {}
         for metric in metrics:
-            shared.setdefault(id(self.predictions[metric]), []).append(metric)
-        found: dict[str, Draws] = {}
-        for keys in shared.values():
-            p = self.predictions[keys[0]]
-            found |= resample(p, self.truths, self.convention, keys, resamples=resamples)
-        return {metric: found[metric] for metric in metrics}
+            if (metric, resamples) not in self.held:
+                p = self.predictions[metric]
+                shared = [key for key, other in self.predictions.items() if other is p]
+                found = resample(p, self.truths, self.convention, shared, resamples=resamples)
+                self.held.update({(key, resamples): drawn for key, drawn in found.items()})
+        return {metric: self.held[metric, resamples] for metric in metrics}
 
 
 def entries(
@@ -237,7 +239,8 @@ def against_best(rows: Iterable[Entry], *, alpha: float = 0.05, resamples: int =
     lines: list[dict[str, Any]] = []
     for cell in _cells(rows):
         for metric in convention_named(cell[0].convention).metrics:
-            means = [float(e.draws([metric.key], resamples=0)[metric.key].values.mean()) for e in cell]
+            drawn = [e.draws([metric.key], resamples=resamples)[metric.key] for e in cell]
+            means = [float(each.values.mean()) for each in drawn]
             if all(np.isnan(means)):
                 continue
             place = int(np.nanargmax(means) if metric.better == "higher" else np.nanargmin(means))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 OUTPUT, ERRORS = 1, 2
 """File descriptors of this process"""
@@ -30,7 +32,8 @@ def kept_log(path: Path) -> Iterator[None]:
     try:
         os.dup2(log, OUTPUT)
         os.dup2(log, ERRORS)
-        yield
+        with redirect_stdout(_stream(OUTPUT)), redirect_stderr(_stream(ERRORS)):
+            yield
     finally:
         _flush()
         for kept, descriptor in zip(before, (OUTPUT, ERRORS), strict=True):
@@ -40,6 +43,22 @@ def kept_log(path: Path) -> Iterator[None]:
         os.close(log)
         if empty:
             path.unlink(missing_ok=True)
+
+
+class _Forgiving(io.FileIO):
+    """What a full disk refuses is dropped: a run must not fail by what it prints."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _stream(descriptor: int) -> TextIO:
+    """Writes each line at once, or a kill would lose the last ones."""
+    raw = io.BufferedWriter(_Forgiving(descriptor, "wb", closefd=False))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _flush() -> None:

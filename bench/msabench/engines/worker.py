@@ -6,7 +6,6 @@ import ctypes
 import faulthandler
 import os
 import signal
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -36,7 +35,6 @@ def serve(connection: Connection, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable(all_threads=True)
     faulthandler.register(WHERE_IT_IS, all_threads=True)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # or a kill loses the last lines
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY)
     import msabench.train  # noqa: F401  # torch takes seconds, and none of them is a run's

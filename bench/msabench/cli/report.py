@@ -50,6 +50,9 @@ def report(
             help="Measured beside published, each method under its own convention and epoch rule.",
         ),
     ] = False,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="F1 of each class, on datasets that have classes.")
+    ] = False,
     allow_unequal_budgets: Annotated[
         bool,
         typer.Option(
@@ -95,7 +98,11 @@ def report(
     if not folder.is_dir():
         names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
         raise unknown("study", study, names, f"msabench status --results-root {results_root}")
-    if "all" in (convention or []):
+    if per_class:
+        shown = print_per_class(
+            folder, (selection or DEFAULT_SELECTIONS)[0], formats=format_ or ["all"], out=out
+        )
+    elif "all" in (convention or []):
         shown = print_lens(folder, selection, formats=format_ or ["all"], out=out)
     elif published:
         shown = print_published(folder, formats=format_ or ["all"], out=out, document=standalone)
@@ -212,6 +219,29 @@ def print_lens(
     ranked = readings(folder, rules)
     grids = lens(ranked, own_conventions(folder), rules)
     paths = write_lens(grids, details(ranked), files, out or folder / "tables")
+    if "terminal" in chosen:
+        show(grids)
+    _say_what_was_written(folder, paths)
+    return True
+
+
+def print_per_class(
+    folder: Path, selection: str, *, formats: Sequence[str] = ("all",), out: Path | None = None
+) -> bool:
+    """Print F1 of each class, and write the files.
+
+    Returns
+    -------
+    True: a study without classes is an error.
+    """
+    from msabench.report.files import write
+    from msabench.report.grid import FORMATS, show
+    from msabench.report.per_class import per_class
+
+    chosen, files = _formats(formats)
+    grids = per_class(folder, selection)
+    texts = {f"per_class.{FORMATS[name][0]}": FORMATS[name][1](grids) for name in files}
+    paths = write(out or folder / "tables", texts)
     if "terminal" in chosen:
         show(grids)
     _say_what_was_written(folder, paths)

@@ -45,7 +45,7 @@ def readings(study_folder: Path, rules: Sequence[str] = RULES) -> pd.DataFrame:
     store = Store(study_folder)
     tasks = store.tasks()
     fitting = [c.name for c in CONVENTIONS.values() if any(c.takes(task) for task in tasks.values())]
-    frames = [store.frame(convention, rule) for rule in rules for convention in fitting]
+    frames = store.frames([(convention, rule) for rule in rules for convention in fitting])
     filled = [frame for frame in frames if not frame.empty]
     if not filled:
         raise SpecError("no run of this study has finished", where=str(study_folder), fix="msabench run")

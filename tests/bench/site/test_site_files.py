@@ -6,8 +6,12 @@ import base64
 import hashlib
 import json
 import re
+import signal
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -149,3 +153,21 @@ def test_the_command_writes_a_site_and_names_an_unknown_study(results: Path, tmp
     assert (tmp_path / "site" / "index.html").is_file()
     wrong = runner.invoke(app, ["site", "smal", *settings])
     assert wrong.exit_code and "did you mean 'small'" in str(wrong.exception)
+
+
+def test_the_command_serves_until_it_is_interrupted(results: Path, tmp_path: Path) -> None:
+    code = "from msabench.cli import main; main()"
+    settings = ["--results-root", str(results), "--out", str(tmp_path / "site"), "--serve", "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "site", "small", *settings], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            said = [process.stdout.readline(), process.stdout.readline()]
+            address = re.search(r"http://127\.0\.0\.1:\d+/", said[1])
+            assert address, said
+            with urlopen(address[0], timeout=10) as answer:
+                assert b"<h1>Leaderboard</h1>" in answer.read()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0

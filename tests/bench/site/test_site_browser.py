@@ -68,6 +68,10 @@ class Page:
         )
         return found
 
+    def wait_sorted(self, heading: str, way: str) -> None:
+        """DataTables sorts a moment after the click."""
+        self.wait(f"document.querySelector('{heading}').getAttribute('aria-sort') === '{way}'")
+
     def trouble(self) -> list[Any]:
         """Errors and warnings of the console."""
         return [entry for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
@@ -145,10 +149,10 @@ def test_headings_sort_by_click_and_by_keyboard_and_say_so(page: Page) -> None:
         next(i for i, text in enumerate(page.headings(), 1) if text.startswith("Acc-7"))
     )
     page.find(head).click()
-    assert page.find(head).get_attribute("aria-sort") == "descending"
+    page.wait_sorted(head, "descending")
     assert (values := _by_column(page, "Acc-7")) == sorted(values, reverse=True)
     page.find(f"{head} [role=button]").send_keys(Keys.ENTER)
-    assert page.find(head).get_attribute("aria-sort") == "ascending"
+    page.wait_sorted(head, "ascending")
     assert (values := _by_column(page, "Acc-7")) == sorted(values)
 
 
@@ -157,8 +161,9 @@ def test_undefined_figures_come_last_either_way(page: Page) -> None:
     head = "#leaderboard thead th:nth-child({})".format(
         next(i for i, text in enumerate(page.headings(), 1) if text.startswith("Corr"))
     )
-    for _ in range(2):
+    for way in ("descending", "ascending"):
         page.find(head).click()
+        page.wait_sorted(head, way)
         assert math.isnan(_by_column(page, "Corr")[-1])
 
 

@@ -6,9 +6,11 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.request import urlopen
@@ -22,7 +24,7 @@ from msabench.cli import app
 from msabench.errors import DataError, SpecError
 from msabench.metrics import CONVENTIONS
 from msabench.records import Store
-from msabench.report.site import SELECTIONS, write_site
+from msabench.report.site import SELECTIONS, read_study, write_site
 
 VENDOR = Path(msabench.report.site.__file__).parent / "vendor"
 HOSTILE = '<script>document.title="harm"</script><img src=x onerror="window.harm=1">'
@@ -171,3 +173,17 @@ def test_the_command_serves_until_it_is_interrupted(results: Path, tmp_path: Pat
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
+
+
+def test_runs_of_different_settings_are_never_in_one_row(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "small", tmp_path / "mixed")
+    store = Store(tmp_path / "mixed")
+    record = next(r for r in store.runs("finished") if (r.spec.row, r.spec.seed) == ("tfn", 3))
+    assert record.truths is not None
+    other = replace(record, spec=replace(record.spec, seed=9, hyperparameters={"batch_size": 64}))
+    store.write(other, record.truths)
+    study = read_study(tmp_path / "mixed")
+    board = next(b for b in study.boards if b.dataset == record.spec.dataset)
+    rows = [row for row in board.rows if row.row == "tfn"]
+    assert sorted(len(row.runs) for row in rows) == [1, 3]
+    assert len({row.title for row in rows}) == 2 and all("settings" in row.title for row in rows)

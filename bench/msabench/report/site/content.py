@@ -36,11 +36,6 @@ class Row:
     chosen: tuple[int, ...] = ()
     """Epoch of each run under same-epoch, from 1; 0 where none could be chosen"""
 
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What tells it from the other rows of its board."""
-        return self.row, self.track, self.text_encoder, self.text_mode
-
 
 @dataclass(frozen=True, kw_only=True)
 class Board:

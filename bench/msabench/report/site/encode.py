@@ -81,7 +81,7 @@ def curves(method: str, boards: Sequence[Board], *, several: bool) -> str:
         }
         for board in boards
         for row in board.rows
-        if row.method == method and row.runs
+        if row.method == method and row.runs and not row.external
     ]
     return script("curves", charts)
 
@@ -154,9 +154,10 @@ def _row(row: Row, names: Names) -> dict[str, Any]:
 
 
 def seconds_of(run: RunRecord) -> float:
-    """Wall seconds of a whole run."""
+    """Wall seconds of a whole run; nan for an external one."""
     return run.setup_seconds + sum(run.seconds)
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return round(sum(values) / len(values), 3) if values else None
+    mean = sum(values) / len(values) if values else math.nan
+    return round(mean, 3) if math.isfinite(mean) else None

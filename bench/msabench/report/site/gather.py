@@ -12,9 +12,10 @@ from msabench.errors import DataError, MsabenchError, SpecError
 from msabench.metrics import CONVENTIONS, Convention
 from msabench.records import Store
 from msabench.report import FILES, PUBLISHED_FILES, TableOptions, published_table, render_csv, tables
-from msabench.report.blocks import titles_of
+from msabench.report.blocks import RowTitle, titles_of
 from msabench.report.comparison import failed_runs
 from msabench.report.layout import dataset_order
+from msabench.report.separate import separate
 from msabench.report.site.content import Board, Row, Study
 from msabench.report.site.significance import SELECTION, Pairs, tests
 from msabench.report.table import Table
@@ -94,18 +95,36 @@ class _Found:
     notes: dict[str, None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Apart:
+    """What tells runs apart that must not be averaged, by run key."""
+
+    dataset: Mapping[str, str]
+    """Its name, with its version where a study has several"""
+    setting: Mapping[str, str]
+    """Encoder, version, budget or hyperparameters, where they differ; else empty"""
+    titles: Mapping[str, RowTitle]
+    """By row"""
+
+
 def _boards(store: Store, study: str) -> tuple[Board, ...]:
+    finished, failures = store.summaries("finished"), store.failures()
+    frame = failed_runs([*finished.values(), *failures])
+    named, _, _ = separate(frame, frame.iloc[:0])
+    apart = _Apart(
+        dataset=dict(zip(named["key"], named["dataset"], strict=True)),
+        setting=dict(zip(named["key"], named["setting"], strict=True)),
+        titles=titles_of(frame, frame.iloc[:0]),
+    )
     boards: dict[tuple[str, str], _Found] = {}
-    old = set(store.superseded())
-    for key in store.keys("finished"):
-        if key not in old:
-            record = store.get(key)
-            _add(boards.setdefault((record.spec.dataset, record.spec.data_kind), _Found()), record)
-    for record in store.failures():
-        boards.setdefault((record.spec.dataset, record.spec.data_kind), _Found()).failed.append(record)
-    titles = _titles([record for found in boards.values() for record in (*found.runs, *found.failed)])
-    order = sorted(boards, key=lambda key: (dataset_order(key[0]), key[1]))
-    return tuple(_board(study, boards[key], titles) for key in order)
+    for key in finished:
+        record = store.get(key)
+        _add(boards.setdefault((apart.dataset[key], record.spec.data_kind), _Found()), record)
+    for record in failures:
+        place = (apart.dataset[record.key], record.spec.data_kind)
+        boards.setdefault(place, _Found()).failed.append(record)
+    order = sorted(boards, key=lambda place: (dataset_order(place[0]), place))
+    return tuple(_board(study, place[0], boards[place], apart) for place in order)
 
 
 def _add(found: _Found, record: RunRecord) -> None:
@@ -121,8 +140,8 @@ def _add(found: _Found, record: RunRecord) -> None:
     found.runs.append(_bare(record))
 
 
-def _board(study: str, found: _Found, titles: Mapping[str, tuple[str, bool]]) -> Board:
-    rows = _rows(found.runs, found.failed, titles, found.chosen)
+def _board(study: str, dataset: str, found: _Found, apart: _Apart) -> Board:
+    rows = _rows(found, apart)
     first = (found.runs or found.failed)[0]
     order = [record.key for row in rows for record in row.runs]
     notes = list(found.notes)
@@ -134,7 +153,7 @@ def _board(study: str, found: _Found, titles: Mapping[str, tuple[str, bool]]) ->
         notes.append("The runs are of several versions of the data: no test compares them.")
     return Board(
         study=study,
-        dataset=first.spec.dataset,
+        dataset=dataset,
         data_kind=first.spec.data_kind,
         task=first.task,
         convention=first.convention,
@@ -180,44 +199,32 @@ def _conventions(record: RunRecord) -> list[Convention]:
     return sorted(fit, key=lambda convention: convention.name != record.convention)
 
 
-def _titles(records: list[RunRecord]) -> dict[str, tuple[str, bool]]:
-    """Row to its title, and whether it is a reconstruction."""
-    frame = failed_runs(records)
-    titles = titles_of(frame, frame.iloc[:0])
-    return {row: (title.title, title.reconstruction) for row, title in titles.items()}
-
-
-def _rows(
-    finished: list[RunRecord],
-    failed: list[RunRecord],
-    titles: Mapping[str, tuple[str, bool]],
-    chosen: Mapping[str, int],
-) -> tuple[Row, ...]:
-    cells: dict[tuple[str, str, str, str], tuple[list[RunRecord], list[RunRecord]]] = {}
-    for place, part in enumerate((finished, failed)):
+def _rows(found: _Found, apart: _Apart) -> tuple[Row, ...]:
+    cells: dict[tuple[str, ...], tuple[list[RunRecord], list[RunRecord]]] = {}
+    for place, part in enumerate((found.runs, found.failed)):
         for record in sorted(part, key=lambda record: record.spec.seed):
             about = record.spec
-            key = (about.row, about.track, about.text_encoder, about.text_mode)
+            setting = apart.setting[record.key]
+            key = (about.row, about.track, about.text_encoder, about.text_mode, setting)
             cells.setdefault(key, ([], []))[place].append(record)
     rows = []
-    for _, (done, lost) in sorted(cells.items()):
+    for (row, *_, setting), (done, lost) in sorted(cells.items()):
         first = (done or lost)[0]
-        spec = first.spec
-        title, reconstruction = titles[spec.row]
+        spec, title = first.spec, apart.titles[row]
         rows.append(
             Row(
-                row=spec.row,
+                row=row,
                 method=spec.method,
-                title=title,
+                title=" · ".join(filter(None, (title.title, setting))),
                 track=spec.track,
                 text_encoder=spec.text_encoder,
                 text_mode=spec.text_mode,
-                reconstruction=reconstruction,
+                reconstruction=title.reconstruction,
                 external=spec.external,
                 oracle=tuple(_oracle(first, rule) for rule in SELECTIONS),
                 runs=tuple(done),
                 failed=tuple(lost),
-                chosen=tuple(chosen[record.key] for record in done),
+                chosen=tuple(found.chosen[record.key] for record in done),
             )
         )
     return tuple(rows)

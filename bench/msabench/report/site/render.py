@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from msabench.report.site.bibtex import of_dataset, of_method
 from msabench.report.site.content import TWIN, Board, Row, Study
 from msabench.report.site.encode import seconds_of
 from msabench.report.site.names import Names
+from msabench.report.table import UNDEFINED
 from msabench.run import RunRecord
 
 PAGES = (
@@ -148,7 +150,8 @@ class Pages:
             published=[(study, blocks) for study, blocks in published if blocks],
             ledgers=[ledger for study in self.studies for ledger in study.ledgers if ledger.row in named],
             curves=curves_file(self.names, method),
-            seconds_of=seconds_of,
+            seconds_of=lambda run: _number(seconds_of(run), 1),
+            memory_of=lambda run: _number(run.peak_memory_mib, 0),
             hyperparameters=_hyperparameters,
             differing=lambda row: (
                 len({_plain(_all_hyperparameters(row, i)) for i in range(len(row.runs))}) > 1
@@ -250,6 +253,10 @@ def _sources(study: Study, blocks: Sequence[PublishedBlock]) -> list[tuple[int, 
 def _notes(study: Study, blocks: Sequence[PublishedBlock]) -> list[tuple[str, str]]:
     used = dict.fromkeys(mark for block in blocks for line in block.lines for mark in line.marks)
     return [(mark, study.published_notes[mark]) for mark in used]
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if math.isfinite(value) else UNDEFINED
 
 
 def _plain(value: Any) -> str:

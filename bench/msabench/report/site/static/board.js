@@ -39,12 +39,13 @@ function summaries({ board, metrics, selection, track }, figures) {
     .filter(({ row }) => track === ALL || row.track === track);
 }
 
-// best of each column, as printed, among rows of one track and text encoder; ties are all best
-function bestOf(lines, metrics) {
+// best of each column, as printed, among rows of one track and text encoder; ties are all best. A row whose
+// epoch the test split chose is no rival of one whose epoch it did not
+function bestOf(lines, metrics, selection) {
   const best = new Set();
   metrics.forEach((metric, m) => {
     const rivals = Map.groupBy(lines.filter(({ n, cells }) => n && Number.isFinite(cells[m].mean)),
-      ({ row }) => `${row.track} ${row.encoder}`);
+      ({ row }) => `${row.track} ${row.encoder} ${isOracle(selection, row)}`);
     for (const group of rivals.values()) {
       if (group.length < 2) continue;
       const values = group.map(({ cells }) => Number(printed(metric, cells[m].mean).replace("−", "-")));
@@ -105,7 +106,7 @@ function columnsOf(now, lines, best) {
 function build(now, figures) {
   const lines = summaries(now, figures);
   const selection = msabench.site.selections[now.selection];
-  const best = selection.name === "as-published" ? new Set() : bestOf(lines, now.metrics);
+  const best = selection.name === "as-published" ? new Set() : bestOf(lines, now.metrics, now.selection);
   const [key, direction] = order(now);
   columns = columnsOf(now, lines, best);
   const head = columns.map((column) => el("th", { scope: "col", class: column.class ?? "" }, column.head));

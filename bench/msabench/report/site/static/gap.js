@@ -45,7 +45,7 @@ function drawGap(now, figures, key) {
     const gap = summarise(best.map((value, i) => sign * (value - kept[i])));
     const spread = Number.isFinite(gap.sd) ? ` ± ${printed(metric, gap.sd)}` : "";
     return [el("tr", {},
-      el("th", { scope: "row" }, row.title, ...(row.track === "paper" ? [] : [` · ${row.track}`])),
+      el("th", { scope: "row" }, row.title, ...(row.track !== "tuned" ? [] : [` · ${row.track}`])),
       el("td", { class: "figure" }, figureText(metric, summarise(kept))),
       el("td", { class: "figure" }, figureText(metric, summarise(best))),
       el("td", { class: "figure" }, printed(metric, gap.mean, true) + spread))];

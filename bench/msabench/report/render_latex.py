@@ -172,7 +172,8 @@ def _cell(block: Block, line: Line, group: Group, column: Column) -> str:
         elif half.tied:
             figure = rf"\underline{{{figure}}}"
         stars = f"^{{{half.stars}}}" if half.stars else ""
-        texts.append(rf"${figure}_{{\pm {_figure(half.spread)}}}{stars}$")
+        # an empty nucleus, so that the spread of an underlined figure stands no lower than others
+        texts.append(rf"${figure}{{}}_{{\pm {_figure(half.spread)}}}{stars}$")
     return " / ".join(texts)
 
 

@@ -103,7 +103,9 @@ def mark(table: Table, found: Verdicts) -> Table:
         f"examples, p ≥ {ALPHA:g} after Holm's correction within dataset and metric)."
     )
     if found.reference:
-        sentence += f" * and **: differs from {found.reference} at {ALPHA:g} and {STRICT:g} by the same test."
+        titles = {line.row: line.title for block in table.blocks for line in block.lines}
+        reference = titles.get(found.reference, found.reference)
+        sentence += f" * and **: differs from {reference} at {ALPHA:g} and {STRICT:g} by the same test."
     if found.unjudged:
         sentence += " Not tested: " + "; ".join(f"{row} ({why})" for row, why in found.unjudged.items()) + "."
     return replace(table, blocks=blocks, caption=f"{table.caption} {sentence}")

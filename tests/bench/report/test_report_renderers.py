@@ -37,7 +37,7 @@ def _terminal(table: Table, width: int = 200) -> str:
 def _plain_latex(text: str) -> str:
     """What a reader sees of a LaTeX figure."""
     text = re.sub(r"\\mathbf\{([^}]*)\}", r"\1", text).replace(r"\mbox{\tiny--}", "–")
-    return re.sub(r"\$([^$_]*)_\{\\pm ([^}]*)\}\$", r"\1±\2", text).replace("--", "–")
+    return re.sub(r"\$([^$_]*)\{\}_\{\\pm ([^}]*)\}\$", r"\1±\2", text).replace("--", "–")
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def test_stars_mark_what_differs_from_the_reference(results: Path, tmp_path: Pat
     lines = _csv(tmp_path / "comparison.csv")
     assert lines["lf_dnn", "mae"]["stars"] == "**"
     assert lines["tfn", "mae"]["stars"] == "" and lines["almt", "mae"]["stars"] == ""
-    assert "differs from almt at 0.05 and 0.01" in " ".join(output.split())
+    assert "differs from ALMT at 0.05 and 0.01" in " ".join(output.split())
 
 
 def test_without_being_asked_nothing_is_marked(results: Path, tmp_path: Path) -> None:

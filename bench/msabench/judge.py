@@ -360,4 +360,6 @@ def _framed(lines: list[dict[str, Any]]) -> pd.DataFrame:
     ]  # fmt: skip
     frame = pd.DataFrame(lines, columns=columns)
     frame["significant"] = frame["significant"].eq(True)
-    return frame.fillna({"winner": "", "why": ""})
+    for name in ("winner", "why"):
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
+    return frame

@@ -175,14 +175,16 @@ def test_the_command_serves_until_it_is_interrupted(results: Path, tmp_path: Pat
         assert process.wait(timeout=20) == 0
 
 
-def test_runs_of_different_settings_are_never_in_one_row(results: Path, tmp_path: Path) -> None:
+def test_runs_of_different_settings_share_no_row_and_no_folder_is_told(results: Path, tmp_path: Path) -> None:
     shutil.copytree(results / "small", tmp_path / "mixed")
     store = Store(tmp_path / "mixed")
     record = next(r for r in store.runs("finished") if (r.spec.row, r.spec.seed) == ("tfn", 3))
     assert record.truths is not None
     other = replace(record, spec=replace(record.spec, seed=9, hyperparameters={"batch_size": 64}))
     store.write(other, record.truths)
+    (tmp_path / "mixed" / "study.toml").write_text('[files]\n"mosi:unaligned" = "/home/private/mosi.pkl"\n')
     study = read_study(tmp_path / "mixed")
+    assert "mosi.pkl" in study.settings and "private" not in study.settings
     board = next(b for b in study.boards if b.dataset == record.spec.dataset)
     rows = [row for row in board.rows if row.row == "tfn"]
     assert sorted(len(row.runs) for row in rows) == [1, 3]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 
 from msabench.errors import DataError, MsabenchError, SpecError
 from msabench.metrics import CONVENTIONS, Convention
@@ -59,10 +61,9 @@ def read_study(folder: Path, *, allow_unequal_budgets: bool = False) -> Study:
         downloads["failures.csv"] = render_csv.render_failures(table)
     if published.blocks:
         downloads |= {name: render(published) for name, render in PUBLISHED_FILES.values()}
-    settings = folder / "study.toml"
     return Study(
         name=folder.name,
-        settings=settings.read_text(encoding="utf-8") if settings.is_file() else "",
+        settings=_settings(folder / "study.toml"),
         boards=_boards(store, folder.name),
         caption=table.caption,
         notes=_texts(table),
@@ -73,6 +74,18 @@ def read_study(folder: Path, *, allow_unequal_budgets: bool = False) -> Study:
         downloads=downloads,
         superseded=len(store.superseded()),
     )
+
+
+def _settings(path: Path) -> str:
+    """The frozen study as text; of feature files the names alone, since a site is published."""
+    try:
+        frozen = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    files = frozen.get("files")
+    if isinstance(files, dict):
+        frozen["files"] = {dataset: Path(str(file)).name for dataset, file in files.items()}
+    return tomli_w.dumps(frozen)
 
 
 def _texts(table: Table) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msabench.records import derived
+from msabench.records.crew import spread
 from msabench.records.reading import (
     PREDICTIONS,
     RUN,
@@ -85,8 +86,8 @@ class Index:
         """Every record's entry by key, in order of keys, as the files are now."""
         known = self._load() if self._entries is None else self._entries
         found: dict[str, Entry] = {}
-        changed = False
-        for key in self._names():
+        unread: dict[str, tuple[Path, Signature, Signature | None]] = {}
+        for key in self.names():
             folder = f"{self._runs}{os.sep}{key}{os.sep}"
             run = signature(folder + RUN)
             if run is None:
@@ -94,9 +95,12 @@ class Index:
             predictions, held = signature(folder + PREDICTIONS), known.get(key)
             if held and held.settled and (held.run, held.predictions) == (run, predictions):
                 found[key] = held
-                continue
-            found[key] = entry = _read(self._runs / key / RUN, run, predictions)
-            changed |= entry.settled and entry.summary is not None
+            else:
+                unread[key] = (self._runs / key / RUN, run, predictions)
+        fresh = dict(zip(unread, spread(_read, list(unread.values())), strict=True))
+        changed = any(entry.settled and entry.summary is not None for entry in fresh.values())
+        if fresh:
+            found = dict(sorted({**found, **fresh}.items()))
         self._entries = found
         if changed or len(found) < len(known):
             self.save()
@@ -133,7 +137,8 @@ class Index:
         }
         derived.save(self._path, {"records": lasting})
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Every folder of a run, in order, whether or not a record is in it."""
         try:
             with os.scandir(self._runs) as found:
                 return sorted(each.name for each in found if not each.name.startswith("."))

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from msabench.metrics import convention_named
 from msabench.records import derived
+from msabench.records.crew import spread
 from msabench.records.index import FOLDER, Entry, Index, settled
 from msabench.records.reading import RecordError, Signature, read_record
 from msabench.run import RunRecord
@@ -69,25 +70,25 @@ def scores(
     sound: list[tuple[str, Signature]] = []
     truths = _TruthsOf(index)
     rules = _Rules()
+    open_: dict[str, list[tuple[Wanted, Stamp]]] = {}
+    for key, asked in wanted.items():
+        files = truths.of(entries[key])
+        for each in asked:
+            stamp = _stamp(entries[key], files, rules.text(each.selection, records[key]))
+            held = tables[each].held(key, stamp)
+            if held is None:
+                open_.setdefault(key, []).append((each, stamp))
+            else:
+                found[each][key] = held
+    read = time.time_ns()
+    calls = [(study, key, [each for each, _ in asked]) for key, asked in open_.items()]
     try:
-        for key, asked in wanted.items():
-            entry, record, open_ = entries[key], records[key], []
-            files = truths.of(entry)
-            for each in asked:
-                stamp = _stamp(entry, files, rules.text(each.selection, record))
-                held = tables[each].held(key, stamp)
-                if held is None:
-                    open_.append((each, stamp))
-                else:
-                    found[each][key] = held
-            if not open_:
-                continue
-            read = time.time_ns()
-            made = score_record(study, key, [each for each, _ in open_])
-            lasting = entry.settled and files is not None and settled(files, read)
+        for (key, ways), made in zip(open_.items(), spread(score_record, calls), strict=True):
+            files = truths.of(entries[key])
+            lasting = entries[key].settled and files is not None and settled(files, read)
             if lasting and files is not None:
                 sound.append((key, files))
-            for (each, stamp), score in zip(open_, made, strict=True):
+            for (each, stamp), score in zip(ways, made, strict=True):
                 found[each][key] = score
                 if lasting:
                     tables[each].put(key, stamp, score)

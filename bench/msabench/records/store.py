@@ -83,7 +83,8 @@ class Store:
         They stay on disk; `frame` and `failures` leave them out, since they cannot be compared with the rest.
         """
         current = self.planned()
-        return [key for key in self.keys() if key not in current] if current else []
+        others = [key for key in self._index.names() if key not in current] if current else []
+        return [key for key in others if self.has(key)]
 
     def get(self, key: str, *, arrays: bool = True) -> RunRecord:
         """Read one record, with its predictions and truths unless only the rest is wanted.
@@ -132,8 +133,8 @@ class Store:
         }
 
     def failures(self) -> list[RunRecord]:
-        """Records of the runs that failed, but for superseded ones."""
-        return [self.get(key) for key in self.summaries("failed")]
+        """`summaries` of the runs that failed: cause and message; the traceback is in the record itself."""
+        return list(self.summaries("failed").values())
 
     def damaged(self) -> dict[str, str]:
         """Keys of records that cannot be read, and why; predictions found sound before are not read again."""

@@ -33,7 +33,8 @@ def titles_of(frame: pd.DataFrame, failed: pd.DataFrame) -> dict[str, RowTitle]:
     """Titles of all rows, from the methods' cards; a method that is no longer installed keeps its name."""
     methods: dict[str, str] = {}
     for part in (frame, failed):
-        methods.update(zip(part["row"].astype(str), part["method"].astype(str), strict=True))
+        pairs = part[["row", "method"]].drop_duplicates().astype(str)
+        methods.update(zip(pairs["row"], pairs["method"], strict=True))
     titles = {}
     for row, method in methods.items():
         if method.startswith(EXTERNAL_PREFIX):

@@ -15,7 +15,6 @@ from msabench.stats import compare, resample, two_source
 from msabench.stats.simulation import METRICS, Setting, rejections, study
 
 Array = NDArray[np.float32]
-STUDIES = 120
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +117,22 @@ def test_unknown_names_are_answered_with_the_nearest(pair: tuple[Array, Array, A
         two_source(resample(a, y, "mmsa")["mae"], resample(b, y, "mmsa")["corr"])
 
 
-@pytest.mark.parametrize(("samples", "seeds"), [(n, s) for n in (686, 4659) for s in (3, 5, 10)])
-def test_false_positives_stay_below_the_level(samples: int, seeds: int) -> None:
-    """At a nominal 5 %: at most 14 of 120 (a true 5 % gives more once in 500), for each metric."""
-    studies = STUDIES if samples < 1000 else 40
-    most = {120: 14, 40: 7}[studies]
-    found = rejections(Setting(samples=samples, seeds=seeds), studies, resamples=100)
-    for metric in METRICS:
-        assert round(found["two-source", metric] * studies) <= most, metric
+def test_false_positives_lie_in_their_band() -> None:
+    """At a nominal 5 %, over six settings and five metrics.
+
+    For each setting and metric at most 14 of 120, or 7 of 40 (a true 5 % gives more once in 500); over all of
+    them between 1.5 and 7 %: neither too ready nor so timid that it never speaks.
+    """
+    rates = []
+    for samples in (686, 4659):
+        studies, most = (120, 14) if samples < 1000 else (40, 7)
+        for seeds in (3, 5, 10):
+            found = rejections(Setting(samples=samples, seeds=seeds), studies, resamples=100)
+            for metric in METRICS:
+                rate = found["two-source", metric]
+                assert round(rate * studies) <= most, (samples, seeds, metric)
+                rates.append(rate)
+    assert 0.015 < float(np.mean(rates)) < 0.07
 
 
 def test_a_real_difference_is_found_and_seed_only_tests_overclaim() -> None:

@@ -7,27 +7,35 @@ from pathlib import Path
 
 from msabench.records import Store
 from msabench.run import RunSpec
+from msabench.search.ledger import FOLDER
+
+OTHER = {"trial": "run", "run": "trial"}
 
 
 class Estimator:
-    """Seconds of a run, learnt from every study below a results root."""
+    """Seconds of a run, learnt from every study below a results root and the trials of its search."""
 
     def __init__(self, results_root: Path) -> None:
         self._seen: dict[tuple[str, ...], list[float]] = {}
-        studies = sorted(results_root.glob("*/runs")) if results_root.is_dir() else []
-        for folder in studies:
+        for folder in sorted([*results_root.glob("*/runs"), *results_root.glob(f"*/{FOLDER}/runs")]):
             for record in Store(folder.parent).readable("finished").values():
                 seconds = record.setup_seconds + sum(record.seconds)
                 self._seen.setdefault(_kind(record.spec), []).append(seconds)
 
     def seconds(self, run: RunSpec) -> float | None:
-        """Median over finished runs of this method, data, encoder and budget; None if there are none."""
-        found = self._seen.get(_kind(run))
+        """Median over finished runs of this method, data, encoder and budget; None if there are none.
+
+        Trials of a search try other widths and depths than runs of one setting do, and may be pruned: each
+        is judged by the other only where there is nothing else.
+        """
+        trial, *rest = _kind(run)
+        found = self._seen.get((trial, *rest)) or self._seen.get((OTHER[trial], *rest))
         return statistics.median(found) if found else None
 
 
 def _kind(run: RunSpec) -> tuple[str, ...]:
-    return (run.row, run.data_hash, run.text_encoder, run.text_mode, str(run.budget))
+    what = "trial" if run.track == "trial" else "run"
+    return (what, run.row, run.data_hash, run.text_encoder, run.text_mode, str(run.budget))
 
 
 def duration(seconds: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from msabench.estimate import Estimator
-    from msabench.run import RunSpec
     from msabench.search import SearchSpec
-    from msabench.study import Plan
+    from msabench.study import Plan, Work
 
 
 @with_groups
@@ -33,65 +32,79 @@ def plan(
 
 
 def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) -> None:
-    """Print a plan: a line for each method and dataset."""
+    """Print a plan: a table for each dataset, with a line for each method and track."""
     from rich.console import Console
-    from rich.markup import escape
 
-    from msabench.estimate import Estimator, duration
-    from msabench.records import Store
+    from msabench.estimate import Estimator
+    from msabench.study import remaining
 
-    console = Console(emoji=False)
+    console = Console(emoji=False, highlight=False)
+    works = remaining(plan, results_root / plan.study.folder, retry_failed=retry_failed)
     estimator = Estimator(results_root)
-    todo = plan.missing(Store(results_root / plan.study.folder), retry_failed)
-    _print_table(console, plan, {run.key for run in todo}, estimator)
+    console.print(f"[bold]Study '{plan.study.folder}'[/]")
+    for name in plan.sources:
+        _print_dataset(
+            console, plan, name, [work for work in works if work.example.dataset == name], estimator
+        )
     _print_notes(console, plan)
-    times = [estimator.seconds(run) for run in todo]
-    console.print(
-        f"{len(todo)} of {len(plan.runs)} runs to train; "
-        f"about {duration(sum(filter(None, times)))} of one worker's time"
-        + (
-            ", and the runs marked '?', which nothing recorded here tells the time of"
-            if None in times
-            else ""
-        )
-    )
-    for name, source in plan.sources.items():
-        console.print(
-            f"{escape(name)}: {escape(str(source.path))} (sha256 {source.fingerprint[:12]})",
-            highlight=False,
-            soft_wrap=True,
-        )
+    console.print(_total(works, estimator))
 
 
-def _print_table(console: Console, plan: Plan, todo: Set[str], estimator: Estimator) -> None:
+def _print_dataset(
+    console: Console, plan: Plan, name: str, works: Sequence[Work], estimator: Estimator
+) -> None:
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     from msabench.estimate import duration
 
-    table = Table("method", "dataset", "data", "text encoder", title=f"Study '{plan.study.folder}'")
-    for heading in ("epochs", "runs", "recorded", "to run"):
-        table.add_column(heading, justify="right")
-    table.add_column("one run")
-    cells: dict[tuple[str, str], list[RunSpec]] = {}
-    for run in plan.runs:
-        cells.setdefault((run.row, run.dataset), []).append(run)
-    for (row, dataset), runs in cells.items():
-        first, left = runs[0], sum(run.key in todo for run in runs)
-        cap = first.budget.epochs
-        most = min(first.hyperparameters["epochs"], cap) if cap else first.hyperparameters["epochs"]
+    source = plan.sources[name]
+    kind = "TWIN (generated)" if source.kind == "twin" else "real data"
+    console.print(f"\n[bold]{escape(name)}[/]: {kind}, text encoder {plan.encoders[name].identity}")
+    console.print(escape(f"{source.path} (sha256 {source.fingerprint[:12]})"), style="dim", soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    # names fold where they do not fit: one that is cut cannot be told from another
+    table.add_column("method", overflow="fold")
+    table.add_column("track", no_wrap=True)
+    table.add_column("text", no_wrap=True)
+    for heading in ("epochs", "to run", "time of one"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    above = ""
+    for work in works:
+        run = work.example
+        cap, own = run.budget.epochs, run.hyperparameters["epochs"]
         table.add_row(
-            escape(row),
-            dataset,
-            "TWIN (generated)" if first.data_kind == "twin" else "real",
-            f"{first.text_encoder} ({first.text_mode})",
-            f"<= {most}",
-            str(len(runs)),
-            str(len(runs) - left),
-            str(left),
-            duration(estimator.seconds(first)),
+            escape(run.row) if run.row != above else "",
+            run.track,
+            run.text_mode,
+            f"<= {min(own, cap) if cap else own}",
+            f"{work.left} of {work.total}",
+            duration(estimator.seconds(run)),
         )
+        above = run.row
     console.print(table)
+
+
+def _total(works: Sequence[Work], estimator: Estimator) -> str:
+    """What there is to do in one sentence; what nothing tells the time of is never counted as none."""
+    from msabench.estimate import duration
+
+    trials = [work for work in works if work.example.track == "trial"]
+    runs = [work for work in works if work.example.track != "trial"]
+    parts = [f"{sum(w.left for w in runs)} of {sum(w.total for w in runs)} runs"]
+    if trials:
+        parts.insert(0, f"{sum(w.left for w in trials)} of {sum(w.total for w in trials)} trials")
+    seconds, unknown = 0.0, False
+    for work in works:
+        each = estimator.seconds(work.example)
+        unknown = unknown or (each is None and work.left > 0)
+        seconds += min(work.left * (each or 0.0), work.seconds_most)
+    about = f"about {duration(seconds)} of one worker's time"
+    if unknown:
+        nothing = "what is marked '?', which nothing recorded here tells the time of"
+        about = f"{about}, and {nothing}" if seconds else f"how long is not known: {nothing}"
+    return f"{' and '.join(parts)} to train; {about}"
 
 
 def _print_notes(console: Console, plan: Plan) -> None:
@@ -99,13 +112,16 @@ def _print_notes(console: Console, plan: Plan) -> None:
 
     from msabench.registry import RECONSTRUCTION, reconstructions
 
-    for search in plan.searches:
+    if plan.study.search:
+        counts = {search.template.row: len(search.space.dimensions) for search in plan.searches}
         console.print(
-            f"search: {escape(search.name)}: {_trials(search.spec)} over "
-            f"{len(search.space.dimensions)} hyperparameters, then {len(plan.study.seeds)} runs of the best",
-            highlight=False,
+            f"search: {_trials(plan.study.search)} for each method and dataset, then {len(plan.study.seeds)} "
+            f"runs of the best; hyperparameters searched: "
+            f"{', '.join(f'{escape(row)} {count}' for row, count in counts.items())}"
         )
-    for method in reconstructions(run.row for run in plan.runs):
+    for method in reconstructions(
+        run.row for run in (*plan.runs, *(each.template for each in plan.searches))
+    ):
         console.print(f"{method}: {RECONSTRUCTION}")
     for skip in plan.skipped:
         console.print(f"left out: {escape(skip.method)} on {skip.dataset}: {escape(skip.reason)}")
@@ -114,5 +130,5 @@ def _print_notes(console: Console, plan: Plan) -> None:
 
 
 def _trials(spec: SearchSpec) -> str:
-    limit = f", at most {spec.hours:g} h," if spec.hours else ""
-    return f"{spec.trials} trials{limit}" + (f" with {spec.prune} pruning" if spec.prune != "none" else "")
+    limit = f", at most {spec.hours:g} h" if spec.hours else ""
+    return f"{spec.trials} trials{limit}" + (f", with {spec.prune} pruning," if spec.prune != "none" else "")

@@ -242,17 +242,20 @@ def _print_dataset(console: Console, card: DatasetCard, data_root: Path) -> None
             "how to get it": card.how_to_get.strip(),
         },
     )
-    table = grid("variant", "layout", "text", "audio", "vision", "file")
-    table.columns[1].justify = table.columns[5].justify = "left"
+    table = grid("variant", "layout", "text", "audio", "vision")
+    table.columns[1].justify = "left"
     for variant in card.variants.values():
         name = f"{variant.name} (default)" if variant.name == card.default_variant else variant.name
+        shapes = (_shape(each) for each in (variant.text, variant.audio, variant.vision))
+        table.add_row(name, variant.layout, *shapes)
+    console.print(table)
+    # a line of its own: a path that a column breaks cannot be copied
+    for variant in card.variants.values():
         place = place_of(f"{card.name}:{variant.name}", data_root)
         missing = (
             "made on first use" if card.embedded else f"not found; looked for {' or '.join(variant.files)}"
         )
-        shapes = (_shape(each) for each in (variant.text, variant.audio, variant.vision))
-        table.add_row(name, variant.layout, *shapes, _plain(place or missing))
-    console.print(table)
+        console.print(f"  {_plain(variant.name)}: {_plain(place or missing)}", soft_wrap=True)
     for variant in card.variants.values():
         for quirk in variant.quirks:
             console.print(f"  {_plain(variant.name)}: {_plain(quirk)}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from msabench.study.names import FIRST_SEED, expand_datasets, expand_seeds
 from msabench.study.planning import Plan, Skipped, freeze, plan, plan_line, write_plan
+from msabench.study.remaining import Work, remaining
 from msabench.study.spec import StudySpec, read_study
 
 __all__ = [
@@ -9,11 +10,13 @@ __all__ = [
     "Plan",
     "Skipped",
     "StudySpec",
+    "Work",
     "expand_datasets",
     "expand_seeds",
     "freeze",
     "plan",
     "plan_line",
     "read_study",
+    "remaining",
     "write_plan",
 ]

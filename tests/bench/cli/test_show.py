@@ -60,8 +60,8 @@ def record_of(seed: int, **changes: Any) -> RunRecord:
     return replace(made, **changes)
 
 
-def show(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["show", *arguments], env={"COLUMNS": "160"})
+def show(*arguments: str, columns: int = 160) -> str:
+    result = CliRunner().invoke(app, ["show", *arguments], env={"COLUMNS": str(columns)})
     assert result.exit_code == 0, result.output or result.exception
     return result.stdout
 
@@ -76,6 +76,15 @@ def test_every_method(name: str) -> None:
     assert ("not measured here" in text) is bool(card.published)
     assert ("Published figures: not found" in text) is not bool(card.published)
     assert (RECONSTRUCTION in text) == card.reconstruction
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_80_columns_hold_a_method_and_cut_nothing(name: str) -> None:
+    text = show(name, columns=80)
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    # a word that a column breaks is not found among those of a wide screen
+    words, wide = set(text.replace("─", "").split()), set(show(name, columns=400).split())
+    assert words <= wide
 
 
 def test_what_was_published_what_the_code_does_and_where_ours_departs() -> None:
@@ -100,7 +109,7 @@ def test_a_dataset(tmp_path: Path) -> None:
     place.write_bytes(b"")
     text = show("mosi:aligned", "--data-root", str(tmp_path))
     assert "1284 train, 229 valid, 686 test" in text and "375 × 5" in text and "how to get it" in text
-    assert str(place) in text.replace("\n", "") or place.name in text
+    assert f"  aligned: {place}" in text.splitlines()
     assert "looked for mosi/unaligned_50.pkl" in text
 
 

@@ -24,7 +24,9 @@ def status(
 
     from msabench.errors import SpecError, unknown
 
-    names = sorted(p.parent.name for p in results_root.glob("*/study.toml"))
+    # one that holds nothing but imports, or was joined from such, has a plan and no frozen specification
+    marks = (path for name in ("study.toml", "plan.json") for path in results_root.glob(f"[!.]*/{name}"))
+    names = sorted({path.parent.name for path in marks})
     if study and study not in names:
         raise unknown("study", study, names, f"msabench status --results-root {results_root}")
     if not names:

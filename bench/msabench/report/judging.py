@@ -118,7 +118,9 @@ def _on_dataset(
             ] = None
             continue
         if first:
-            notes.update(dict.fromkeys(f"{a.dataset}: {note}." for note in (*_settings(a, b), *said)))
+            notes.update(
+                dict.fromkeys(f"{a.dataset}: {note.rstrip('.')}." for note in (*_settings(a, b), *said))
+            )
         for metric, comparison in judged.items():
             results.setdefault(metric, []).append(_verdict(a, b, metric, comparison, full=first))
     shown = []
@@ -169,7 +171,8 @@ def _settings(a: Entry, b: Entry) -> list[str]:
         f"feature file {entry.data_hashes[0][:8]}"
         for entry in (a, b)
     }
-    versions = [f"{entry.row} is of version {entry.versions[0]}" for entry in (a, b)]
+    ours = [entry for entry in (a, b) if entry.track != "external"]
+    versions = [f"{entry.row} is of version {entry.versions[0]}" for entry in ours]
     return [*(f"{row}: {line}" for row, line in lines.items()), *versions]
 
 

@@ -29,6 +29,11 @@ AS_PUBLISHED = "as-published"
 BlockKey = tuple[str, str, str, str, str, str]
 _KEY = ["row", "track", "text_encoder", "text_mode", "dataset", "data_kind"]
 
+_ONLY_EXTERNAL = (
+    "This study holds imported results alone: published figures stand on the cards of methods, and external "
+    "rows have none. msabench report without --published shows them."
+)
+
 
 def published_table(store: Store) -> PublishedTable:
     """Every row of a study beside the published figures of its method.
@@ -46,8 +51,12 @@ def published_table(store: Store) -> PublishedTable:
     lost = failed_runs(failures)
     specs = _specs(store, frame, failures)
     if not specs:
+        others = any(record.spec.external for record in store.readable("finished").values())
         return PublishedTable(
-            title="No finished runs", caption=caption.nothing(len(lines)), failures=lines, version=__version__
+            title="No run of an installed method" if others else "No finished runs",
+            caption=_ONLY_EXTERNAL if others else caption.nothing(len(lines)),
+            failures=lines,
+            version=__version__,
         )
     cells = _cells(frame)
     titles = titles_of(frame, lost)

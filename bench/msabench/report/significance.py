@@ -74,7 +74,8 @@ def _judged(
     """The lines that were judged; why others were not goes to `why`."""
     frame = judge(found)
     for line in frame[frame["p"].isna()].to_dict("records"):
-        why.setdefault(str(line["row"]), str(line["why"]))
+        said = str(line["why"]).replace(" A has ", " it has ").replace(" B has ", " the other row has ")
+        why.setdefault(str(line["row"]), said)
     return frame[frame["p"].notna()]
 
 

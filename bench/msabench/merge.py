@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from msabench.errors import SpecError, write_errors
-from msabench.records import Store
+from msabench.records import RecordError, Store
 from msabench.run import RunRecord, RunSpec
 from msabench.search import Ledger, read_ledgers
 from msabench.search.ledger import FOLDER, write_ledgers
@@ -67,11 +68,9 @@ def read_source(folder: Path) -> Source:
     runs, digests = {}, {}
     for key in (each for each in held if each not in left):
         record = store.get(key)
-        whole = hashlib.sha256()
-        for array in (record.valid_predictions, record.test_predictions):
-            whole.update(str(array.shape).encode() + array.tobytes())
-        digests[key] = whole.hexdigest() if record.status == "finished" else ""
-        runs[key] = store.get(key, arrays=False)
+        digests[key] = _digest(record)
+        none = record.valid_predictions[:0]
+        runs[key] = replace(record, valid_predictions=none, test_predictions=none, truths=None)
     frozen = folder / "study.toml"
     return Source(
         folder=folder,
@@ -85,14 +84,24 @@ def read_source(folder: Path) -> Source:
     )
 
 
+def _digest(record: RunRecord) -> str:
+    """Hash of a run's predictions; empty for a failure."""
+    if record.status != "finished":
+        return ""
+    whole = hashlib.sha256()
+    for array in (record.valid_predictions, record.test_predictions):
+        whole.update(str(array.shape).encode() + array.tobytes())
+    return whole.hexdigest()
+
+
 def merge(out: Path, folders: Sequence[Path]) -> Merged:
     """Join studies into a new folder, which is there whole or not at all; the sources are only read.
 
     Raises
     ------
     SpecError
-        If there are fewer than two studies, the folder exists, or their runs could not be compared: every
-        reason is named.
+        If there are fewer than two studies, the folder exists, their runs could not be compared (every
+        reason is named), or a source changed meanwhile.
     RecordError
         If a record of a source is damaged.
     WriteError
@@ -243,13 +252,29 @@ def _copy_runs(made: Path, sources: Sequence[Source]) -> None:
     (made / "data").mkdir(exist_ok=True)
     finished = {key for source in sources for key, digest in source.digests.items() if digest}
     for source in sources:
-        for key in source.runs:
-            target = made / "runs" / key
-            if not target.exists() and (key not in finished or source.digests[key]):
-                shutil.copytree(source.folder / "runs" / key, target)
         for path in sorted((source.folder / "data").glob("*.npz")):
             if not (made / "data" / path.name).exists():
                 shutil.copy2(path, made / "data" / path.name)
+    for source in sources:
+        for key, digest in source.digests.items():
+            if not (made / "runs" / key).exists() and (key not in finished or digest):
+                _copy_run(made, source, key)
+
+
+def _copy_run(made: Path, source: Source, key: str) -> None:
+    """Copy a record, and see that it is the one that was read: its study may be carried out meanwhile."""
+    target = made / "runs" / key
+    target.mkdir()
+    with suppress(FileNotFoundError, RecordError):
+        for path in (source.folder / "runs" / key).iterdir():
+            shutil.copy2(path, target / path.name)
+        if _digest(Store(made).get(key)) == source.digests[key]:
+            return
+    raise SpecError(
+        f"run {key} changed while it was copied",
+        where=str(source.folder),
+        fix="another process works on this study: wait for it, and merge again",
+    )
 
 
 def _notes(sources: Sequence[Source]) -> list[str]:

@@ -1,0 +1,205 @@
+"""Merging is a union: independent of order, of repetition, and of what interrupted it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from msabench import merge as merging
+from msabench.cli import app
+from msabench.errors import MsabenchError, SpecError
+from msabench.records import Store
+from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
+from msabench.study import plan_line, write_plan
+
+merge = merging.merge
+LABELS = np.linspace(-2.9, 2.9, 12, dtype=np.float32)
+IDS = np.array([f"v{i}" for i in range(12)])
+TRUTHS = Truths(valid_ids=IDS, valid=LABELS, test_ids=IDS, test=LABELS)
+
+
+def _record(method: str = "tfn", seed: int = 1, *, failed: bool = False, **spec: Any) -> RunRecord:
+    """What a run leaves, with predictions that depend on the run alone."""
+    values: dict[str, Any] = {
+        "method": method, "method_version": 1, "hyperparameters": {}, "dataset": "mosi:unaligned",
+        "data_kind": "real", "data_hash": "0" * 64, "seed": seed, "text_encoder": "minilm@1",
+        "text_mode": "frozen",
+    }  # fmt: skip
+    predictions = np.random.default_rng([seed, len(method)]).normal(size=(2, 2, 12)).astype(np.float32)
+    record = RunRecord(
+        spec=RunSpec(**{**values, **spec}), status="finished", task=Task(kind="regression"),
+        convention="mmsa", truths_hash=TRUTHS.fingerprint, losses=({"task": 1.0},) * 2,
+        valid_loss=(1.0, 0.5), valid_criterion=(1.0, 0.5), valid_predictions=predictions[0],
+        test_predictions=predictions[1], seconds=(1.0, 1.0),
+    )  # fmt: skip
+    if not failed:
+        return record
+    none = np.zeros((0, 0), np.float32)
+    broken = Failure(cause="nan", message="the loss is nan")
+    return replace(record, status="failed", failure=broken, valid_predictions=none, test_predictions=none)
+
+
+def _external(seed: int) -> RunRecord:
+    given: dict[str, Any] = {"method_version": 0, "track": "external", "text_encoder": "theirs"}
+    return _record("external:Theirs", seed, **given)
+
+
+POOL = [
+    *(_record(method, seed) for method in ("tfn", "lf_dnn") for seed in (1, 2)),
+    *(_external(seed) for seed in (1, 2)),
+]
+PART = st.dictionaries(st.integers(0, len(POOL) - 1), st.booleans(), min_size=1)
+"""Of a study: which runs it has, and whether they failed there"""
+
+
+def _study(folder: Path, part: dict[int, bool]) -> Path:
+    store = Store(folder)
+    held = []
+    for place, failed in part.items():
+        record = POOL[place]
+        if failed and not record.spec.external:
+            record = _record(record.spec.method, record.spec.seed, failed=True)
+        held.append(record)
+        store.write(record, TRUTHS)
+    write_plan(folder, {record.key: plan_line(record.spec) for record in held})
+    return folder
+
+
+def _seen(folder: Path) -> tuple[pd.DataFrame, set[str], list[str]]:
+    """Scores, failures and plan, in an order of their own."""
+    store = Store(folder)
+    frame = store.frame().sort_values(["key", "metric"]).reset_index(drop=True)
+    return frame, {record.key for record in store.failures()}, sorted(store.planned())
+
+
+def _alike(one: Path, other: Path) -> None:
+    (frame, failed, planned), (again, lost, lines) = _seen(one), _seen(other)
+    pd.testing.assert_frame_equal(frame, again)
+    assert failed == lost and planned == lines
+
+
+def _figures(folder: Path) -> list[dict[str, str]]:
+    done = CliRunner().invoke(app, ["report", folder.name, "--results-root", str(folder.parent)])
+    assert done.exit_code in (0, 1), done.exception
+    path = folder / "tables" / "comparison.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return sorted(csv.DictReader(file), key=str)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(PART, min_size=3, max_size=3), order=st.permutations([0, 1, 2]))
+def test_three_studies_in_any_order_and_grouping_are_one(
+    parts: list[dict[int, bool]], order: Sequence[int]
+) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        made = [_study(root / f"part{i}", part) for i, part in enumerate(parts)]
+        merge(root / "all", made)
+        merge(root / "turned", [made[i] for i in order])
+        merge(root / "pair", made[:2])
+        merge(root / "grouped", [root / "pair", made[2]])
+        merge(root / "again", [root / "all", *made])
+        for name in ("turned", "grouped", "again"):
+            _alike(root / "all", root / name)
+        whole: dict[int, bool] = {}
+        for part in parts:  # one that finished anywhere has finished
+            whole |= {place: failed and whole.get(place, True) for place, failed in part.items()}
+        _alike(root / "all", _study(root / "whole", whole))
+
+
+def test_the_report_of_a_merged_study_is_that_of_all_its_records(tmp_path: Path) -> None:
+    parts = [{0: False, 2: True, 4: False}, {1: False, 2: False}, {3: False, 5: False, 0: False}]
+    merge(tmp_path / "all", [_study(tmp_path / f"part{i}", part) for i, part in enumerate(parts)])
+    whole = _study(tmp_path / "whole", dict.fromkeys(range(len(POOL)), False))
+    figures = _figures(tmp_path / "all")
+    assert figures and figures == _figures(whole)
+    assert {line["n"] for line in figures} == {"2"}
+
+
+@pytest.mark.parametrize("after", ["_copy_runs", "write_plan"])
+def test_a_merge_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path, after: str) -> None:
+    made = [_study(tmp_path / "a", {0: False, 4: False}), _study(tmp_path / "b", {1: False})]
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom msabench import merge\n"
+        f"real = merge.{after}\n"
+        f"def cut(*given):\n    real(*given)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"merge.{after} = cut\n"
+        "merge.merge(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "both", *made], check=False)
+    assert done.returncode == -9 and not (tmp_path / "both").exists()
+    status = CliRunner().invoke(app, ["status", "--results-root", str(tmp_path)])
+    assert "merging" not in status.output, "half a study is none"
+    merge(tmp_path / "both", made)
+    _alike(tmp_path / "both", _study(tmp_path / "whole", {0: False, 1: False, 4: False}))
+
+
+def test_sources_that_are_written_to_meanwhile_give_whole_records(tmp_path: Path) -> None:
+    made = [_study(tmp_path / "a", dict.fromkeys((0, 1), False)), _study(tmp_path / "b", {2: False})]
+    stop = threading.Event()
+
+    def write() -> None:
+        store = Store(tmp_path / "b")
+        while not stop.is_set():  # the same run again and again, as a retry would replace it
+            store.write(POOL[2], TRUTHS)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(8):
+            with contextlib.suppress(MsabenchError):  # it says that the source changed
+                merge(tmp_path / f"out{turn}", made)
+    finally:
+        stop.set()
+        writer.join()
+    merge(tmp_path / "after", made)
+    for folder in (*sorted(tmp_path.glob("out?")), tmp_path / "after"):
+        store = Store(folder)
+        assert store.damaged() == {} and len(store.planned()) == 3
+        for record in store.runs():
+            (expected,) = (each for each in POOL if each.key == record.key)
+            assert np.array_equal(record.test_predictions, expected.test_predictions)
+    assert len(Store(tmp_path / "after").keys("finished")) == 3
+
+
+def test_what_is_copied_is_what_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [_study(tmp_path / "a", {0: False}), _study(tmp_path / "b", {2: True})]
+    real = merging.read_source
+
+    def read_and_retried(folder: Path) -> merging.Source:
+        source = real(folder)
+        Store(tmp_path / "b").write(POOL[2], TRUTHS)  # the failed run is made again just now
+        return source
+
+    monkeypatch.setattr(merging, "read_source", read_and_retried)
+    with pytest.raises(SpecError, match="changed while it was copied"):
+        merge(tmp_path / "both", made[::-1])
+    monkeypatch.setattr(merging, "read_source", real)
+    merge(tmp_path / "both", made)
+    assert len(Store(tmp_path / "both").keys("finished")) == 2
+
+
+def test_an_import_and_another_of_one_name_are_refused(tmp_path: Path) -> None:
+    a, b = (Store(tmp_path / name) for name in "ab")
+    a.write(_external(1), TRUTHS)
+    theirs = _external(1)
+    b.write(replace(theirs, test_predictions=theirs.test_predictions + 1), TRUTHS)
+    with pytest.raises(SpecError, match="external:Theirs on mosi:unaligned seed 1"):
+        merge(tmp_path / "both", [a.path, b.path])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +73,16 @@ def write_errors(where: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
+        if error.errno == errno.EACCES and error.filename and _unreadable(Path(error.filename)):
+            raise DataError(
+                "cannot read: the permission is missing", where=str(error.filename), fix="make it readable"
+            ) from error
         why, fix = _REFUSED[error.errno]
         raise WriteError(f"cannot write: {why}", where=str(error.filename or where or ""), fix=fix) from error
+
+
+def _unreadable(path: Path) -> bool:
+    return path.exists() and not os.access(path, os.R_OK)
 
 
 class UnknownName(SpecError, KeyError):

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from msabench import encoders
 from msabench.data import open_source
 from msabench.data.types import Dataset
-from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress
+from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress, tidy
 from msabench.errors import MsabenchError, SpecError, write_errors
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
@@ -105,9 +105,10 @@ def execute(
 
 
 def _sound(store: Store, observer: Observer) -> Store:
-    """The store, its damaged records set aside so that their runs are made again."""
+    """The store, its damaged records set aside so that their runs are made again, and left-overs removed."""
     for key, why in store.damaged().items():
         observer.warn(f"record {key} is damaged ({why}); set aside as {store.set_aside(key).name}, run again")
+    tidy(store.path)
     return store
 
 
@@ -216,12 +217,13 @@ def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> N
     from msabench.train import failed_record
 
     if store.status(ended.job.key) == "finished":
+        forget(store.path, ended.job.key)
         return
     dataset = datasets[ended.job.spec.dataset]
     failure = Failure(cause=ended.cause, message=ended.reason, traceback=ended.traceback)
     record = failed_record(ended.job.spec, dataset, failure, ended.job.device)
     store.write(record, record.truths or dataset.truths)
-    forget(store.path, ended.job.key)
+    forget(store.path, ended.job.key, failure)
 
 
 @contextmanager

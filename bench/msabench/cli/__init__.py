@@ -23,6 +23,7 @@ from msabench.cli.listing import list_
 from msabench.cli.merge import merge
 from msabench.cli.new import method as new_method
 from msabench.cli.plan import plan
+from msabench.cli.plot import plot
 from msabench.cli.power import power
 from msabench.cli.report import report
 from msabench.cli.run import run
@@ -32,7 +33,7 @@ from msabench.cli.show import show
 from msabench.cli.site import site
 from msabench.cli.status import status
 from msabench.cli.sync import sync
-from msabench.errors import MsabenchError
+from msabench.errors import MsabenchError, write_errors
 
 app = typer.Typer(
     help="Compare multimodal sentiment analysis methods fairly: train once, judge later.",
@@ -48,6 +49,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "compare": compare,
     "power": power,
+    "plot": plot,
     "site": site,
     "import": import_,
     "merge": merge,
@@ -92,9 +94,13 @@ def _version(
 
 
 def main() -> None:
-    """The console script: bad input ends with its message and exit code 2, never with a stack trace."""
+    """The console script: bad input ends with its message and exit code 2, never with a stack trace.
+
+    So does a disk that refuses what a verb writes, as its tables.
+    """
     try:
-        app()
+        with write_errors():
+            app()
     except MsabenchError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(2)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".unfinished"
 """Below the study's folder: checkpoints and progress of runs that have no record yet."""
+GOES_ON = frozenset[Cause]({"killed", "timeout", "out-of-memory"})
+"""Failures that keep their checkpoint: their runs, tried again, go on from it. One that the method's own
+code brought about begins anew, or it would only fail again, or mix epochs of that code and of the mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +147,7 @@ def perform(job: Job) -> Status:
     """
     store = Store(job.study)
     if store.status(job.key) == "finished":
+        forget(job.study, job.key)
         return "finished"
     with claim(job.study / UNFINISHED, job.key):
         # or by another process, while this one waited for it
@@ -181,7 +185,7 @@ def _trained(job: Job, store: Store) -> Status:
         print(record.failure.traceback, flush=True)
     with write_errors(store.path):
         store.write(record, record.truths or dataset.truths)
-    forget(job.study, job.key)
+    forget(job.study, job.key, record.failure)
     return record.status
 
 
@@ -196,10 +200,25 @@ def progress(study: Path) -> list[RunProgress]:
     return found
 
 
-def forget(study: Path, key: str) -> None:
-    """Remove what an unfinished run left, once its record is written."""
-    for ending in ("pt", "json"):
+def forget(study: Path, key: str, failure: Failure | None = None) -> None:
+    """Remove what an unfinished run left, once its record is written.
+
+    Parameters
+    ----------
+    failure
+        How it failed, if it did: after those of `GOES_ON` its checkpoint stays.
+    """
+    again = failure is not None and failure.cause in GOES_ON
+    for ending in ("json",) if again else ("json", "pt"):
         _path(study, key, ending).unlink(missing_ok=True)
+
+
+def tidy(study: Path) -> None:
+    """Remove what runs left that were killed after their record was written."""
+    store = Store(study)
+    for path in (study / UNFINISHED).glob("[!.]*.*"):
+        if store.status(path.name.split(".")[0]) == "finished":
+            path.unlink(missing_ok=True)
 
 
 def log_path(study: Path, key: str) -> Path:

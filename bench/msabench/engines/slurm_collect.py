@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msabench.engines.job import UNFINISHED, Job, opened
+from msabench.engines.job import Job, forget, opened
 from msabench.engines.slurm_element import Element
 from msabench.engines.slurm_marks import Mark, forget_mark, marks
 from msabench.engines.slurm_queue import End, failure
@@ -45,8 +45,7 @@ def _record(study: Path, mark: Mark, end: End) -> None:
     what = failure(end, mark.job, mark.reason, str(log_of(study, mark.job)))
     record = failed_record(job.spec, dataset, what, job.device)
     store.write(record, record.truths or dataset.truths)
-    # its checkpoint stays: if it is tried again, it goes on from there
-    (study / UNFINISHED / f"{mark.key}.json").unlink(missing_ok=True)
+    forget(study, mark.key, what)
     forget_mark(study, mark)
 
 

@@ -1,5 +1,6 @@
 """Studies of the demo through the real command line, and a third-party method that fails as it is told."""
 
+import functools
 import hashlib
 import json
 import os
@@ -32,7 +33,7 @@ FAULTS = '''
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.hp.fault == "hang":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                ctypes.CDLL(None).sleep(3600)
+                ctypes.PyDLL(None).sleep(3600)  # no other thread of Python runs meanwhile
             if self.hp.fault == "raise":
                 raise RuntimeError("as asked")
 
@@ -44,24 +45,35 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
+def command(data: Path, results: Path, **options: str) -> list[str]:
+    given = {
+        "datasets": "demo",
+        "text_encoder": "tiny",
+        "epochs": "2",
+        "workers": "2",
+        "name": "s",
+        "data_root": str(data),
+        "results_root": str(results),
+    } | options
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+    return [str(SCRIPT), "run", "--no-tracking", *words]
+
+
 @pytest.fixture
 def study(tmp_path: Path, data: Path) -> Study:
     """Builds a `msabench run` of the demo."""
+    return functools.partial(command, data, tmp_path / "results")
 
-    def command(**options: str) -> list[str]:
-        given = {
-            "datasets": "demo",
-            "text_encoder": "tiny",
-            "epochs": "2",
-            "workers": "2",
-            "name": "s",
-            "data_root": str(data),
-            "results_root": str(tmp_path / "results"),
-        } | options
-        words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
-        return [str(SCRIPT), "run", "--no-tracking", *words]
 
-    return command
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """The folder of a study of LF-DNN with four seeds that one worker made, and nothing disturbed."""
+    results = tmp_path_factory.mktemp("sound")
+    done = subprocess.run(
+        command(data, results, methods="lf_dnn", seeds="4", workers="1"), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return results / "s"
 
 
 @pytest.fixture

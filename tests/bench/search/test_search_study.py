@@ -1,13 +1,17 @@
 """Whole searches through the command line: equal, repeatable, blind to the test split, and safe to kill."""
 
+import hashlib
+import io
+import itertools
 import json
-import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,36 @@ import numpy as np
 import psutil
 import pytest
 
+from msabench.cli import main
+
 SCRIPT = Path(sys.executable).with_name("msabench")
-Run = Callable[..., subprocess.CompletedProcess[str]]
+LIMITS = {"trials": "8", "epochs": "4", "prune": "median", "search_hours": "10"}
+"""Trials 5, 6 and 7 are held to the pace of those before them"""
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def msabench(*words: str) -> Done:
+    """The console script in this process, which need not import everything again."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("COLUMNS", "400")
+        patch.setattr(sys, "argv", ["msabench", *words])
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def words_of(data: Path, results: Path, **options: str) -> list[str]:
+    """A command that searches; options of the study by their names."""
+    given = {
+        "methods": "lf_dnn", "datasets": "demo", "text_encoder": "tiny", "seeds": "1", "epochs": "2",
+        "trials": "3", "name": "s", "workers": "2",
+    }  # fmt: skip
+    given |= {"data_root": str(data), "results_root": str(results), **options}
+    return ["run", "--no-tracking", *(w for n, v in given.items() for w in (f"--{n.replace('_', '-')}", v))]
 
 
 @pytest.fixture(scope="module")
@@ -25,74 +57,96 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def command(tmp_path: Path, data: Path) -> Callable[..., list[str]]:
-    def made(**options: str) -> list[str]:
-        given = {
-            "methods": "lf_dnn", "datasets": "demo", "text_encoder": "tiny", "seeds": "1", "epochs": "2",
-            "trials": "3", "name": "s", "workers": "2",
-        }  # fmt: skip
-        given |= {"data_root": str(data), "results_root": str(tmp_path / "results"), **options}
-        words = [w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", value)]
-        return [str(SCRIPT), "run", "--no-tracking", *words]
+def run(tmp_path: Path, data: Path) -> Run:
+    return lambda **options: msabench(*words_of(data, tmp_path / "results", **options))
 
-    return made
+
+@pytest.fixture(scope="module")
+def both_tracks(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, Done]:
+    """A study of two rows in both tracks, and what its command printed; tests that change it copy it."""
+    root = tmp_path_factory.mktemp("both")
+    rows = "lf_dnn,lf_dnn[fusion_width=8]"
+    done = msabench(*words_of(data, root, methods=rows, seeds="2", track="paper,tuned", workers="1"))
+    assert done.returncode == 0, done.stderr
+    return root / "s", done
 
 
 @pytest.fixture
-def run(command: Callable[..., list[str]]) -> Run:
-    def called(**options: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run(command(**options), capture_output=True, text=True, env=env)
+def study(both_tracks: tuple[Path, Done], tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(both_tracks[0], tmp_path / "results" / "s")
 
-    return called
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A search with pruning whose only worker was never interrupted."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert msabench(*words_of(data, root, **LIMITS, workers="1")).returncode == 0
+    return root / "s"
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """What `run.json` says of every run in a store."""
+    return [json.loads(path.read_text()) for path in (folder / "runs").glob("[!.]*/run.json")]
 
 
 def found(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """What a search left that must not depend on chance: each trial's setting and validation curve."""
-    records = (json.loads(p.read_text()) for p in (folder / "search" / "runs").glob("[!.]*/run.json"))
-    return {r["key"]: (r["spec"]["hyperparameters"], r["valid_criterion"], r["status"]) for r in records}
+    """What a study left that must not depend on chance: of each trial and run by its key."""
+    return {
+        record["key"]: (
+            *(record[name] for name in ("valid_criterion", "status", "stopped")),
+            record["spec"]["track"],
+            record["spec"]["hyperparameters"],
+            predictions(place / "runs" / record["key"]),
+        )
+        for place in (folder / "search", folder)
+        for record in records(place)
+    }
+
+
+def predictions(folder: Path) -> str:
+    """A hash over every epoch's predictions."""
+    with np.load(folder / "predictions.npz") as file:
+        parts = [f"{name} {file[name].shape}".encode() + file[name].tobytes() for name in ("valid", "test")]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def ledgers(folder: Path) -> list[dict[str, Any]]:
+    """The ledgers of a study, without the seconds."""
+    held = json.loads((folder / "search" / "ledger.json").read_text())
+    return [{name: value for name, value in each.items() if name != "seconds"} for each in held]
 
 
 def chosen(folder: Path) -> list[Any]:
     """Hyperparameters of the tuned runs."""
-    records = [json.loads(p.read_text()) for p in sorted((folder / "runs").glob("[!.]*/run.json"))]
-    return [r["spec"]["hyperparameters"] for r in records if r["spec"]["track"] == "tuned"]
+    return [r["spec"]["hyperparameters"] for r in records(folder) if r["spec"]["track"] == "tuned"]
 
 
-def test_every_row_gets_the_same_trials_and_its_best_setting_every_seed(run: Run, tmp_path: Path) -> None:
-    done = run(methods="lf_dnn,tfn[fusion_width=8]", seeds="2", track="paper,tuned")
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "results" / "s"
-    ledger = {each["row"]: each for each in json.loads((folder / "search" / "ledger.json").read_text())}
-    assert {each["trials"] for each in ledger.values()} == {3} and len(ledger) == 2
+def test_every_row_gets_the_same_trials_and_its_best_setting_every_seed(
+    both_tracks: tuple[Path, Done], data: Path
+) -> None:
+    folder, done = both_tracks
+    assert [each["trials"] for each in ledgers(folder)] == [3, 3]
     assert "tuned" in done.stdout and "paper" in done.stdout
-    records = [json.loads(p.read_text()) for p in (folder / "runs").glob("[!.]*/run.json")]
-    assert sorted((r["spec"]["method"], r["spec"]["track"], r["spec"]["seed"]) for r in records) == sorted(
-        (m, t, s) for m in ("lf_dnn", "tfn") for t in ("paper", "tuned") for s in (1111, 1112)
-    )
-    assert {h["fusion_width"] for h in chosen(folder) if "fusion_width" in h} >= {8}, "brackets stay as set"
-    trials = [json.loads(p.read_text()) for p in (folder / "search" / "runs").glob("[!.]*/run.json")]
-    assert {r["spec"]["seed"] for r in trials} == {4242}
+    made = [tuple(r["spec"][name] for name in ("variant", "track", "seed")) for r in records(folder)]
+    rows = ("", "fusion_width=8")
+    assert sorted(made) == sorted(itertools.product(rows, ("paper", "tuned"), (1111, 1112)))
+    for place in (folder, folder / "search"):
+        specs = [r["spec"] for r in records(place) if r["spec"]["variant"]]
+        assert {spec["hyperparameters"]["fusion_width"] for spec in specs} == {8}, "brackets stay as set"
+    assert {r["spec"]["seed"] for r in records(folder / "search")} == {4242}
     for path in (folder / "search" / "runs").glob("[!.]*/predictions.npz"):
         with np.load(path) as file:
             assert file["valid"].shape == (2, 60) and file["test"].size == 0
-    shown = subprocess.run(
-        [str(SCRIPT), "search", "show", "s", "--data-root", str(command_root(done)), "--results-root",
-         str(tmp_path / "results")],
-        capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
+    shown = msabench("search", "show", "s", "--data-root", str(data), "--results-root", str(folder.parent))
     assert shown.returncode == 0, shown.stderr
     assert "SYNTHETIC TWIN" in shown.stdout and "3 of 3 trials" in shown.stdout
     assert "expected best after k trials" in shown.stdout
 
 
-def command_root(done: subprocess.CompletedProcess[str]) -> str:
-    return done.args[done.args.index("--data-root") + 1]
-
-
-def test_the_test_split_has_no_say_in_a_search(run: Run, data: Path, tmp_path: Path) -> None:
-    limits = {"trials": "7", "epochs": "4", "prune": "median", "search_hours": "10"}
-    assert run(name="a", **limits, workers="1").returncode == 0
+def test_the_test_split_has_no_say_in_a_search(
+    run: Run, data: Path, tmp_path: Path, undisturbed: Path
+) -> None:
     original = next(data.rglob("demo*.pkl"))
     content = pickle.loads(original.read_bytes())
     rng = np.random.default_rng(0)
@@ -102,37 +156,56 @@ def test_the_test_split_has_no_say_in_a_search(run: Run, data: Path, tmp_path: P
     altered = tmp_path / "data" / original.relative_to(data)
     altered.parent.mkdir(parents=True)
     altered.write_bytes(pickle.dumps(content, protocol=4))
-    done = run(name="b", data_root=str(tmp_path / "data"), **limits)
+    done = run(data_root=str(tmp_path / "data"), **LIMITS)
     assert done.returncode == 0, done.stderr
-    a, b = (found(tmp_path / "results" / name) for name in "ab")
-    assert list(a) != list(b), "another file, other keys"
-    curves = [sorted(json.dumps(values, sort_keys=True) for values in each.values()) for each in (a, b)]
-    assert curves[0] == curves[1]
-    assert chosen(tmp_path / "results" / "a") == chosen(tmp_path / "results" / "b")
-    (ledger,) = json.loads((tmp_path / "results" / "b" / "search" / "ledger.json").read_text())
-    assert ledger["pruned"] > 0 and ledger["epochs"] < 7 * 4 and f"{ledger['pruned']} pruned" in done.stdout
+    folder = tmp_path / "results" / "s"
+    a, b = (found(each / "search") for each in (undisturbed, folder))
+    assert len(a) == len(b) == 8 and not a.keys() & b.keys(), "another file, other keys"
+    trials = [sorted(json.dumps(values, sort_keys=True) for values in each.values()) for each in (a, b)]
+    assert trials[0] == trials[1]
+    assert chosen(undisturbed) == chosen(folder) and ledgers(undisturbed) == ledgers(folder)
+    assert {found(undisturbed)[key][-1] for key in found(undisturbed).keys() - a.keys()} != {
+        found(folder)[key][-1] for key in found(folder).keys() - b.keys()
+    }, "what is reported saw another test split"
+    (ledger,) = ledgers(folder)
+    assert ledger["pruned"] > 0 and ledger["epochs"] < 8 * 4 and f"{ledger['pruned']} pruned" in done.stdout
 
 
-@pytest.mark.parametrize(("sampler", "trials"), [("qmc", "4"), ("tpe", "7")])
-def test_workers_and_interruptions_change_nothing(
-    run: Run, command: Callable[..., list[str]], tmp_path: Path, sampler: str, trials: str
-) -> None:
-    assert run(name="whole", trials=trials, epochs="1", sampler=sampler, workers="1").returncode == 0
-    folder = tmp_path / "results" / "killed"
-    options = {"name": "killed", "trials": trials, "epochs": "1", "sampler": sampler}
-    process = subprocess.Popen(command(**options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def killed(words: list[str], folder: Path, recorded: int) -> None:
+    """Carry a study out until so many trials have a record, then kill its driver."""
+    process = subprocess.Popen([str(SCRIPT), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while not found(folder) if folder.exists() else True:
+    while len(list((folder / "search" / "runs").glob("[!.]*/run.json"))) < recorded:
         assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.01)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
     psutil.wait_procs(workers, timeout=60)
-    assert 0 < len(found(folder)) < int(trials) and not chosen(folder)
+
+
+def test_workers_and_interruptions_change_nothing_of_a_pruned_search(
+    run: Run, data: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    folder, words = tmp_path / "results" / "s", words_of(data, tmp_path / "results", **LIMITS)
+    killed(words, folder, 1)
+    assert 0 < len(records(folder / "search")) < 8 and not chosen(folder)
+    killed(words, folder, 6)  # past the warm-up, where trials are held to a pace
+    assert run(**LIMITS).returncode == 0
+    assert found(folder) == found(undisturbed) and ledgers(folder) == ledgers(undisturbed)
+    assert {each[2] for each in found(folder).values()} >= {"pruned", "epochs"}
+
+
+def test_workers_and_interruptions_change_nothing_of_a_search_by_tpe(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    options = {"trials": "7", "epochs": "1", "sampler": "tpe"}
+    assert run(name="whole", workers="1", **options).returncode == 0
+    whole, folder = tmp_path / "results" / "whole", tmp_path / "results" / "s"
+    killed(words_of(data, tmp_path / "results", **options), folder, 1)
+    assert 0 < len(records(folder / "search")) < 7 and not chosen(folder)
     assert run(**options).returncode == 0
-    whole = tmp_path / "results" / "whole"
-    assert found(folder) == found(whole) and chosen(folder) == chosen(whole)
+    assert found(folder) == found(whole) and ledgers(folder) == ledgers(whole)
 
 
 @pytest.mark.parametrize(
@@ -155,31 +228,26 @@ def test_bad_options_are_answered_before_any_work(
     assert not (tmp_path / "results").exists()
 
 
-def test_another_budget_in_the_same_study_is_refused(run: Run) -> None:
-    assert run(epochs="1", trials="1").returncode == 0
-    done = run(epochs="1", trials="2")
-    assert done.returncode == 2 and "could not be compared" in done.stderr
+def test_another_budget_in_the_same_study_is_refused(run: Run, study: Path) -> None:
+    before = found(study)
+    for other in ({"trials": "4"}, {"sampler": "random"}, {"prune": "median"}, {"search_hours": "1"}):
+        done = run(methods="lf_dnn", **other)
+        assert done.returncode == 2 and "could not be compared" in done.stderr
+    assert found(study) == before
 
 
-def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(
-    run: Run, tmp_path: Path
-) -> None:
-    assert run(methods="lf_dnn,tfn", epochs="1", trials="2").returncode == 0
-    folder = tmp_path / "results" / "s"
-
-    def report(*more: str) -> subprocess.CompletedProcess[str]:
-        words = [str(SCRIPT), "report", "s", "--results-root", str(tmp_path / "results"), *more]
-        env = {**os.environ, "COLUMNS": "400"}
-        return subprocess.run(words, capture_output=True, text=True, env=env)
+def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(study: Path) -> None:
+    def report(*more: str) -> Done:
+        return msabench("report", "s", "--results-root", str(study.parent), *more)
 
     fair = report()
-    assert "LF-DNN on demo:unaligned 2 qmc trials, 2 epochs" in fair.stdout
+    assert "LF-DNN on demo:unaligned 3 qmc trials, 6 epochs" in fair.stdout
     for name in ("comparison.tex", "comparison.md", "comparison.csv", "comparison.html"):
-        assert "2 qmc trials" in (folder / "tables" / name).read_text()
-    path = folder / "search" / "ledger.json"
-    ledgers = json.loads(path.read_text())
-    ledgers[0]["trials"] = 5
-    path.write_text(json.dumps(ledgers))
+        assert "3 qmc trials" in (study / "tables" / name).read_text()
+    path = study / "search" / "ledger.json"
+    held = json.loads(path.read_text())
+    held[0]["trials"] = 5
+    path.write_text(json.dumps(held))
     unfair = report()
     assert unfair.returncode == 2 and "unequal budgets" in unfair.stderr
     assert "--allow-unequal-budgets" in unfair.stderr and "Traceback" not in unfair.stderr

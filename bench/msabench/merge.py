@@ -217,6 +217,10 @@ def _join(made: Path, name: str, sources: Sequence[Source]) -> None:
     if trials := [source.trials for source in sources if source.trials]:
         _copy_runs(made / FOLDER, trials)
         write_ledgers(made, [each for source in sources for each in source.ledgers])
+        if any((trial.folder / "optuna.journal").exists() for trial in trials):
+            from msabench.search import optuna_journal  # takes a second to load
+
+            optuna_journal.join(made / FOLDER, [trial.folder for trial in trials])
     recorded = {_cell(r.spec): key for source in sources for key, r in source.runs.items()}
     lines: dict[str, Mapping[str, Any]] = {}
     for source in sources:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,22 @@ def write(folder: Path, searches: Iterable[tuple[Search, Sequence[Trial]]]) -> P
             _frozen(search.space, [t for t in trials if (t.number, STATES[t.status]) not in held])
         )
     return path
+
+
+def join(folder: Path, others: Iterable[Path]) -> None:
+    """Make one journal of those in other folders, each search once; they are only read.
+
+    The journal mirrors the trials' records: one that cannot be read is left out, and no trial is lost.
+    """
+    target = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    for path in (other / JOURNAL for other in others):
+        if not path.is_file():
+            continue
+        with suppress(KeyError, ValueError):
+            source = JournalStorage(JournalFileBackend(str(path)))
+            held = set(optuna.get_all_study_names(target))
+            for name in (each for each in optuna.get_all_study_names(source) if each not in held):
+                optuna.copy_study(from_study_name=name, from_storage=source, to_storage=target)
 
 
 def importances(space: Space, tried: Sequence[Trial]) -> dict[str, float]:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from msabench import merge as merging
@@ -25,6 +28,8 @@ from msabench.cli import app
 from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
+from msabench.search import Ledger, read_ledgers
+from msabench.search.ledger import write_ledgers
 from msabench.study import plan_line, write_plan
 
 merge = merging.merge
@@ -203,3 +208,42 @@ def test_an_import_and_another_of_one_name_are_refused(tmp_path: Path) -> None:
     b.write(replace(theirs, test_predictions=theirs.test_predictions + 1), TRUTHS)
     with pytest.raises(SpecError, match="external:Theirs on mosi:unaligned seed 1"):
         merge(tmp_path / "both", [a.path, b.path])
+
+
+def _searched(folder: Path, row: str, trials: int) -> Path:
+    """A study with a search: trials, ledger and journal."""
+    _study(folder, {0: False} if row == "tfn" else {2: False})
+    search = Store(folder / "search")
+    for number in range(trials):
+        search.write(_record(row, 4242, hyperparameters={"n": number}, track="trial"), TRUTHS)
+    spent = {"failed": 0, "repeated": 0, "epochs": 2 * trials, "seconds": 1.0, "chosen": 0}
+    write_ledgers(folder, [Ledger(row=row, dataset="mosi:unaligned", sampler="qmc", trials=trials, **spent)])
+    backend = JournalFileBackend(str(folder / "search" / "optuna.journal"))
+    journal = optuna.create_study(study_name=row, storage=JournalStorage(backend))
+    journal.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
+    return folder
+
+
+def test_searches_are_joined_with_their_trials_ledgers_and_journal(tmp_path: Path) -> None:
+    made = [_searched(tmp_path / "a", "tfn", 2), _searched(tmp_path / "b", "lf_dnn", 3)]
+    before = [(path / "search" / "optuna.journal").read_bytes() for path in made]
+    merge(tmp_path / "both", [*made, _study(tmp_path / "c", {4: False})])
+    assert [(path / "search" / "optuna.journal").read_bytes() for path in made] == before
+    assert len(Store(tmp_path / "both" / "search").keys("finished")) == 5
+    assert {each.row: each.trials for each in read_ledgers(tmp_path / "both")} == {"tfn": 2, "lf_dnn": 3}
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "both" / "search" / "optuna.journal")))
+    found = {name: optuna.load_study(study_name=name, storage=storage) for name in ("tfn", "lf_dnn")}
+    assert {name: len(each.trials) for name, each in found.items()} == {"tfn": 2, "lf_dnn": 3}
+
+
+def test_a_search_that_spent_otherwise_elsewhere_is_refused(tmp_path: Path) -> None:
+    made = [_searched(tmp_path / "a", "tfn", 2), _searched(tmp_path / "b", "tfn", 3)]
+    with pytest.raises(SpecError, match="the search of tfn on mosi:unaligned spent or chose otherwise"):
+        merge(tmp_path / "both", made)
+
+
+def test_a_journal_that_cannot_be_read_costs_no_trial(tmp_path: Path) -> None:
+    made = [_searched(tmp_path / "a", "tfn", 2), _searched(tmp_path / "b", "lf_dnn", 2)]
+    (made[0] / "search" / "optuna.journal").write_text('{"nonsense')
+    merge(tmp_path / "both", made)
+    assert len(Store(tmp_path / "both" / "search").keys("finished")) == 4

@@ -40,10 +40,20 @@ def caption(
     budget: Budget | None,
 ) -> str:
     """All of fairness rule 6 in sentences."""
+    sentences = [f"Test split, {_spread(blocks)}.", "Best of comparable rows in bold."]
+    return " ".join([*sentences, *conditions(frame, groups, blocks, failures, budget)])
+
+
+def conditions(
+    frame: pd.DataFrame,
+    groups: Sequence[Group],
+    blocks: Sequence[Block],
+    failures: int,
+    budget: Budget | None,
+) -> list[str]:
+    """The sentences of a caption that hold for plots too: all of fairness rule 6 but n and spread."""
     finished = frame["key"].nunique()
     sentences = [
-        f"Test split, {_spread(blocks)}.",
-        "Best of comparable rows in bold.",
         f"Metric convention: {_conventions(groups)}.",
         f"Epoch selection: {_selections(blocks)}.",
         f"Track: {', '.join(sorted({line.track for block in blocks for line in block.lines}))}.",
@@ -53,7 +63,7 @@ def caption(
         f"{failures} of {finished + failures} runs failed and are in no mean." if failures else "",
         f"msabench {__version__}.",
     ]
-    return " ".join(filter(None, sentences))
+    return [sentence for sentence in sentences if sentence]
 
 
 def row_notes(

@@ -59,7 +59,7 @@ def assemble(
         )
     frame = frame.drop_duplicates(["key", "metric", "convention", "selection"]).reset_index(drop=True)
     failed = failed_runs(failures)
-    frame, failed, apart = separate(_with_gaps(frame, conventions), failed)
+    frame, failed, apart = separate(with_gaps(frame, conventions), failed)
     groups = _groups(frame, failed, conventions)
     titles = titles_of(frame, failed)
     about_rows, marks = caption.row_notes(frame, titles)
@@ -85,7 +85,7 @@ def assemble(
     )
 
 
-def _with_gaps(frame: pd.DataFrame, conventions: Mapping[str, Convention]) -> pd.DataFrame:
+def with_gaps(frame: pd.DataFrame, conventions: Mapping[str, Convention]) -> pd.DataFrame:
     """The frame, and for each oracle rule every run's oracle figure minus its same-epoch figure.
 
     The sign is turned for metrics of which less is better: a positive gap is optimism.

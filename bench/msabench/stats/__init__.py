@@ -8,7 +8,13 @@ compute nothing themselves.
 from msabench.stats.comparison import Comparison, Scope, Side
 from msabench.stats.corrections import corrected, holm
 from msabench.stats.draws import RESAMPLES, Draws, resample
-from msabench.stats.effects import Estimate, crossed_interval, hedges_g, probability_of_improvement
+from msabench.stats.effects import (
+    Estimate,
+    crossed_interval,
+    hedges_g,
+    mean_interval,
+    probability_of_improvement,
+)
 from msabench.stats.offered import TESTS, Test, compare
 from msabench.stats.per_example import mcnemar, randomisation
 from msabench.stats.power import Sources, minimum_detectable, power_of, seeds_needed
@@ -38,6 +44,7 @@ __all__ = [
     "holm",
     "mann_whitney",
     "mcnemar",
+    "mean_interval",
     "minimum_detectable",
     "permutation",
     "power_of",

@@ -96,6 +96,24 @@ def crossed_interval(a: Draws, b: Draws, *, alpha: float = 0.05, seed: int = 0) 
     return Estimate(value=value, low=float(low), high=float(high))
 
 
+def mean_interval(draws: Draws, *, alpha: float = 0.05, seed: int = 0) -> Estimate:
+    """One method's mean over seeds, with a percentile interval over resampled seeds and examples.
+
+    Seeds are drawn S - 1 at a time, as in `crossed_interval`; with one seed the interval is over examples
+    alone. Intervals of two methods on one test set may overlap although they differ: what is common to both
+    cancels in their difference only, so that claims go by `two_source`.
+    """
+    value = float(draws.values.mean())
+    if math.isnan(value) or not len(draws.resampled):
+        return Estimate(value=value, low=math.nan, high=math.nan)
+    seeds = len(draws.values)
+    rng = np.random.default_rng([seed, seeds])
+    drawn = rng.integers(0, seeds, (len(draws.resampled), max(1, seeds - 1)))
+    means = np.take_along_axis(draws.resampled, drawn, axis=1).mean(axis=1)
+    low, high = np.nanquantile(means, [alpha / 2, 1 - alpha / 2])
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
 def _crossed(a: Draws, b: Draws, seed: int, *, full: bool) -> tuple[Array, Array]:
     """Each resample of the examples with seeds drawn anew; `full` draws S of S, else S - 1."""
     rng = np.random.default_rng([seed, len(a.values), len(b.values)])

@@ -33,7 +33,8 @@ FAULTS = '''
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.hp.fault == "hang":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                ctypes.PyDLL(None).sleep(3600)  # no other thread of Python runs meanwhile
+                while True:  # a signal ends the sleep
+                    ctypes.PyDLL(None).sleep(3600)  # no other thread of Python runs meanwhile
             if self.hp.fault == "raise":
                 raise RuntimeError("as asked")
 

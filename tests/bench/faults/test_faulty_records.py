@@ -34,7 +34,9 @@ def test_half_deleted_records_are_named_and_made_again(
     folder = tmp_path / "results" / "s"
     shutil.copytree(sound, folder)
     before, untouched = hashes(folder), identities(folder)
-    first, second, third, _ = sorted(before)
+    first, second, third, fourth = sorted(before)
+    (folder / ".unfinished").mkdir(exist_ok=True)
+    (folder / ".unfinished" / f"{fourth}.pt").touch()  # a kill just after its record was written
     (folder / "runs" / first / "run.json").unlink()
     (folder / "runs" / second / "predictions.npz").unlink()
     (folder / "runs" / third / "run.json").write_text("{")
@@ -46,6 +48,7 @@ def test_half_deleted_records_are_named_and_made_again(
     assert hashes(folder) == before
     assert untouched.items() <= identities(folder).items()
     assert len(list((folder / "runs").glob(".damaged-*"))) == 3, "nothing is deleted"
+    assert not list((folder / ".unfinished").iterdir()), "a run left something behind"
 
 
 def test_of_drivers_that_start_together_one_runs_the_study(

@@ -1,9 +1,13 @@
 """A method that brings its worker down loses its own run only, and the record says how."""
 
+import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ENDINGS = {
     "segfault": ("killed", "SIGSEGV", "Segmentation fault"),
@@ -24,7 +28,7 @@ def test_each_loses_its_own_run_only(
     tmp_path: Path,
 ) -> None:
     rows = ["lf_dnn", *(f"faulty[fault={fault}]" for fault in ENDINGS), "faulty"]
-    done = call(study(methods=",".join(rows), seeds="1", time_limit="20"), faulty)
+    done = call(study(methods=",".join(rows), seeds="1", time_limit="10"), faulty)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     found = {record["spec"]["variant"]: (key, record) for key, record in
              records(tmp_path / "results" / "s").items() if record["spec"]["method"] == "faulty"}  # fmt: skip
@@ -41,3 +45,24 @@ def test_each_loses_its_own_run_only(
     shown = call([*study()[:1], "show", found["fault=segfault"][0], "--results-root",
                   str(tmp_path / "results")], faulty)  # fmt: skip
     assert f"{found['fault=segfault'][0]}.log" in shown.stdout, shown.stdout + shown.stderr
+
+
+def test_a_worker_that_hangs_leaves_with_its_driver(
+    study: Callable[..., list[str]], faulty: dict[str, str], tmp_path: Path
+) -> None:
+    driver = subprocess.Popen(
+        study(methods="faulty[fault=hang]", seeds="1", workers="1"),
+        env={**os.environ, **faulty},
+        stderr=subprocess.DEVNULL,
+    )
+    logs, end = tmp_path / "results" / "s" / "logs", time.monotonic() + 300
+    while not any("about to hang" in path.read_text() for path in logs.glob("*.log")):
+        assert driver.poll() is None and time.monotonic() < end
+        time.sleep(0.1)
+    workers = psutil.Process(driver.pid).children()
+    driver.kill()
+    driver.wait()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for worker in left:
+        worker.kill()
+    assert workers and not left, "a worker that hangs stays when its driver is killed"

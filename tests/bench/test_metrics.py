@@ -66,6 +66,17 @@ def test_epochs_at_once_equal_one_by_one_for_classes(data, convention):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
+def test_figures_do_not_depend_in_a_single_bit_on_the_epochs_beside_them(convention):
+    # else a study's figures would depend on which epoch rules were asked for together
+    predictions, truths = _inputs(convention, epochs=50, samples=687)
+    together = score_epochs(convention, predictions.astype(np.float32), truths.astype(np.float32))
+    for epochs in ([3], [3, 7, 9]):
+        alone = score_epochs(convention, predictions[epochs].astype(np.float32), truths.astype(np.float32))
+        for key, values in alone.items():
+            np.testing.assert_array_equal(values, together[key][epochs], err_msg=key)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
 def test_perfect_predictions_score_best_and_order_does_not_matter(convention):
     predictions, truths = _inputs(convention)
     order = np.random.default_rng(1).permutation(len(truths))

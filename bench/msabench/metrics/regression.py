@@ -184,7 +184,8 @@ def mag(p: Array, y: Array, w: Array | None = None) -> Figures:
     array([1.])
     """
     kept = np.flatnonzero(y)
-    p, y, w = p[:, kept].astype(np.float64), y[kept].astype(np.float64), _of(w, kept)
+    # in rows: a sum over columns would round otherwise, as it does where epochs are scored one at a time
+    p, y, w = p[:, kept].astype(np.float64, order="C"), y[kept].astype(np.float64), _of(w, kept)
     signs = _has0(p, y, w)
     return {
         "acc2": signs.accuracy(),

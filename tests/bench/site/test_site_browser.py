@@ -13,8 +13,10 @@ import pytest
 
 from msabench.metrics import CONVENTIONS
 from msabench.records import Store
+from msabench.registry import METHODS
 from msabench.report.layout import column_of
 from msabench.report.site.serve import server
+from msabench.report.site.significance import RESAMPLES
 from msabench.stats import summarise
 
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
@@ -186,6 +188,10 @@ def test_marks_of_best_oracle_and_reconstruction(page: Page) -> None:
     page.choose("selection", "as-published")
     assert page.run("return document.querySelectorAll('#leaderboard td strong').length") == 0
     assert "no two rows are comparable" in page.find("#notes").text
+    place = page.headings().index("Its own rule")
+    rules = {cells[0].split()[0]: cells[place] for cells in page.cells()}
+    assert rules["TFN"] == METHODS.card("tfn").selection("mosi:unaligned")
+    assert "not known" in rules.values()  # of the method without a card
     gaps = page.cells("#gap tbody tr")
     assert len(gaps) == 4 and all(re.match(r"\+\d", cells[3]) for cells in gaps)
 
@@ -217,9 +223,9 @@ def test_two_methods_compared(page: Page, results: Path) -> None:
         truths = found[0].truths
         assert truths is not None
         predictions = [r.test_predictions[1] for r in found]  # the criterion is lowest in epoch 2
-        draws["<" if row.startswith("<") else row] = resample(predictions, truths.test, "mmsa", ["mae"])[
-            "mae"
-        ]
+        draws["<" if row.startswith("<") else row] = resample(
+            predictions, truths.test, "mmsa", ["mae"], resamples=RESAMPLES
+        )["mae"]
     pairs = [(a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]]
     found_by = dict(zip(pairs, corrected([two_source(draws[a], draws[b]) for a, b in pairs]), strict=True))
     one, two = keys.index("lf_dnn"), keys.index("tfn")
@@ -230,6 +236,7 @@ def test_two_methods_compared(page: Page, results: Path) -> None:
     difference = draws["lf_dnn"].values.mean() - draws["tfn"].values.mean()
     assert f"−{abs(difference):.3f}" in shown and "95 % interval" in shown and "6 pairs" in shown
     stated = re.search(r"corrected for 6 pairs\n(< )?([\d.e-]+)", shown)
+    assert f"{RESAMPLES} resamples" in shown
     assert stated and float(stated[2]) == pytest.approx(max(expected.adjusted, 0.0001), rel=0.1)
     seeds = page.cells("#seeds tbody tr")
     assert [line[0] for line in seeds] == ["1", "2", "3"]

@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -24,7 +25,7 @@ from msabench.cli import app
 from msabench.errors import DataError, SpecError
 from msabench.metrics import CONVENTIONS
 from msabench.records import Store
-from msabench.report.site import SELECTIONS, read_study, write_site
+from msabench.report.site import SELECTIONS, read_study, significance, write_site
 
 VENDOR = Path(msabench.report.site.__file__).parent / "vendor"
 HOSTILE = '<script>document.title="harm"</script><img src=x onerror="window.harm=1">'
@@ -131,6 +132,40 @@ def test_vendored_libraries_are_those_that_are_noted() -> None:
     for name, digest in noted.items():
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
         assert (VENDOR / f"{name.split('.')[0]}.LICENSE.txt").read_text().startswith("The MIT License")
+
+
+def test_what_was_tested_is_kept_until_predictions_change(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(results / "small", tmp_path / "small", ignore=shutil.ignore_patterns("index"))
+    first = read_study(tmp_path / "small").boards[0].tests
+    tested: list[str] = []
+    resample = significance.resample
+
+    def counted(*given: Any, **settings: Any) -> Any:
+        tested.append("a row")
+        return resample(*given, **settings)
+
+    monkeypatch.setattr(significance, "resample", counted)
+    assert read_study(tmp_path / "small").boards[0].tests == first and not tested
+    store = Store(tmp_path / "small")
+    record = next(r for r in store.runs("finished") if r.spec.dataset == "mosi:unaligned")
+    assert record.truths is not None
+    store.write(replace(record, test_predictions=record.test_predictions + np.float32(0.5)), record.truths)
+    again = read_study(tmp_path / "small").boards[0].tests
+    assert len(tested) == 4 and again["mae"] != first["mae"]
+
+
+def test_a_method_without_a_card_has_every_figure_but_those_of_its_own_rule(results: Path) -> None:
+    board = next(b for b in read_study(results / "small").boards if b.dataset == "mosi:unaligned")
+    runs = [(row.row, place) for row in board.rows for place, _ in enumerate(row.runs)]
+    own = SELECTIONS.index("as-published")
+    for (row, _), figures in zip(runs, board.scores["mmsa"], strict=True):
+        assert np.isnan(figures[own]).all() == (row == HOSTILE)
+        assert np.isfinite(np.delete(figures, own, axis=0)[:, 0]).all()
+    assert any("has no figures under as-published" in note for note in board.notes)
+    rules = {row.row: row.own_rule for row in board.rows}
+    assert rules[HOSTILE] == "" and rules["tfn"] == "valid_early_stop(8)"
 
 
 def test_somebodys_folder_is_never_replaced(results: Path, tmp_path: Path) -> None:

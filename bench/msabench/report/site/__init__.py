@@ -13,8 +13,8 @@ from uuid import uuid4
 from msabench import __version__
 from msabench.errors import SpecError
 from msabench.report.site import bibtex, encode
-from msabench.report.site.content import Study
-from msabench.report.site.gather import SELECTIONS, read_study
+from msabench.report.site.content import SELECTIONS, Study
+from msabench.report.site.gather import read_study
 from msabench.report.site.names import Names
 from msabench.report.site.render import Pages, curves_file, dataset_card, method_card
 

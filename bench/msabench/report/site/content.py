@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msabench.report.published_table import PublishedBlock
 from msabench.run import Array, DataKind, RunRecord, Task
 from msabench.search import Ledger
-from msabench.stats import Comparison
 
 TWIN = "TWIN (generated)"
 """Stands on every page and table that shows figures of generated data"""
+SELECTIONS = ("same-epoch", "valid-per-metric", "last", "best-epoch", "best-epoch-joint", "as-published")
+"""The rules whose figures the site holds"""
+
+
+class Pair(NamedTuple):
+    """The primary test of two rows of a board; figures are None where undefined."""
+
+    a: int
+    """Place of the row"""
+    b: int
+    """That of the other one, which is larger"""
+    difference: float | None
+    """Metric of the first minus that of the second; a fraction"""
+    low: float | None
+    high: float | None
+    """95 % interval of the difference, without correction"""
+    p: float | None
+    corrected: float | None
+    """p after Holm, over the pairs of this board and metric"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +47,8 @@ class Row:
     reconstruction: bool = False
     external: bool = False
     """Whether the runs were trained elsewhere and imported"""
+    own_rule: str = ""
+    """What `as-published` stands for; empty where nothing is known"""
     oracle: tuple[bool | None, ...] = ()
     """For each of `SELECTIONS`, whether it looks at this row's test split; None where nothing is known"""
     runs: tuple[RunRecord, ...] = ()
@@ -52,8 +73,8 @@ class Board:
     scores: Mapping[str, Array] = field(default_factory=dict)
     """Convention to (R, S, M) float64: runs in order of `rows`, then `SELECTIONS`, then the convention's
     printed metrics; fractions, nan where undefined"""
-    tests: Mapping[str, Mapping[tuple[int, int], Comparison]] = field(default_factory=dict)
-    """Metric of its own convention to places of two rows to the primary test of the first minus the second"""
+    tests: Mapping[str, Sequence[Pair]] = field(default_factory=dict)
+    """Metric of its own convention to the primary test of every pair of rows"""
     notes: tuple[str, ...] = ()
     """What could not be scored, and why"""
 

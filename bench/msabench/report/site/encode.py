@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from msabench.metrics import Convention, convention_named
-from msabench.report.site.content import TWIN, Board, Row, Study
-from msabench.report.site.gather import SELECTIONS
+from msabench.report.site.content import SELECTIONS, TWIN, Board, Row, Study
 from msabench.report.site.names import Names
-from msabench.report.site.significance import to_json
+from msabench.report.site.significance import RESAMPLES
 from msabench.report.table import Column
 from msabench.run import RunRecord
 from msabench.selection import SELECTIONS as RULES
@@ -42,6 +41,7 @@ def site(studies: Sequence[Study], names: Names, version: str) -> str:
         {
             "version": version,
             "several": len(studies) > 1,
+            "resamples": RESAMPLES,
             "selections": [_selection(name) for name in SELECTIONS],
             "conventions": {name: _convention(convention_named(name)) for name in used},
             "boards": [_board(board, names) for board in boards],
@@ -63,7 +63,7 @@ def scores(board: Board, convention: str, names: Names) -> str:
 
 def tests(board: Board, names: Names) -> str:
     """`data/<board>.tests.js`: the primary test of every pair of rows."""
-    return script("tests", names.board(board), to_json(board.tests))
+    return script("tests", names.board(board), board.tests)
 
 
 def curves(method: str, boards: Sequence[Board], *, several: bool) -> str:
@@ -147,6 +147,7 @@ def _row(row: Row, names: Names) -> dict[str, Any]:
         "reconstruction": row.reconstruction,
         "external": row.external,
         "oracle": list(row.oracle),
+        "rule": row.own_rule,
         "failed": len(row.failed),
         "parameters": _mean([run.parameters["method"] for run in row.runs if "method" in run.parameters]),
         "seconds": _mean([seconds_of(run) for run in row.runs]),

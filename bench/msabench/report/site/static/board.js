@@ -7,6 +7,7 @@ let request = 0; // of the latest change: figures that arrive late for an older 
 
 const control = (name) => document.getElementById(name);
 let columns = []; // of the table on the page
+const isOwn = (now) => msabench.site.selections[now.selection].name === "as-published";
 const hidden = new Set(["parameters", "seconds"]);
 
 // undefined figures come last in either direction
@@ -97,6 +98,7 @@ function columnsOf(now, lines, best) {
     ...now.metrics.map((metric, m) => figure(metric.key, heading(metric),
       ({ n, cells }) => figureCell(metric, cells[m], best.has(cells[m]), n),
       { label: metric.label, order: metric.better === "higher" ? ["desc", "asc"] : ["asc", "desc"] })),
+    ...(isOwn(now) ? [text("rule", "Its own rule", ({ row }) => el("td", { class: "whole" }, row.rule || "not known"), { label: "Its own rule" })] : []),
     text("encoder", "Text encoder", ({ row }) => aboutCell(`${row.encoder}, ${row.mode}`, `${row.encoder}, ${row.mode}`), { label: "Text encoder" }),
     figure("parameters", "Parameters", ({ row }) => aboutCell(row.parameters, Math.round(row.parameters).toLocaleString("en")), { label: "Parameters" }),
     figure("seconds", "Seconds per run", ({ row }) => aboutCell(row.seconds, row.seconds?.toFixed(1)), { label: "Seconds per run" }),
@@ -170,12 +172,12 @@ async function render() {
 
 function csv({ board, convention, metrics, selection: place }, lines) {
   const selection = control("selection").value;
-  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "convention", "selection", "oracle", "n",
+  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "convention", "selection", "rule", "oracle", "n",
     ...metrics.flatMap(({ key }) => [key, `${key}_sd`])];
   const text = (value) => (Number.isFinite(value) ? value : "");
   return [head, ...lines.map(({ row, n, cells }) => [
     row.row, row.track, row.encoder, row.mode, board.study, board.dataset, board.twin ? "twin" : "real", convention, selection,
-    isOracle(place, row), n, ...cells.flatMap(({ mean, sd }) => [text(mean), text(sd)]),
+    selection === "as-published" ? row.rule : selection, isOracle(place, row), n, ...cells.flatMap(({ mean, sd }) => [text(mean), text(sd)]),
   ])];
 }
 

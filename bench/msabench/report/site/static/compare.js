@@ -95,7 +95,8 @@ function judged(now, metric, tests, names) {
     el("dl", { class: "facts" }, facts.flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
     el("p", {}, sure ? `Significant at 0.05 after correction: ${names[0]} and ${names[1]} differ.`
       : "Not significant at 0.05 after correction: these runs do not tell the two apart, which does not show that they are equal."),
-    el("p", { class: "small" }, "Two-source t: its variance is that of the seeds and, by bootstrap, that of the test set’s examples. "
+    el("p", { class: "small" }, "Two-source t: its variance is that of the seeds and, by bootstrap, that of the test set’s examples "
+      + `(${msabench.site.resamples} resamples, the same ones for every row). `
       + "Interval without correction; p corrected after Holm over all pairs of this dataset and metric. Selection same-epoch."),
   ];
 }

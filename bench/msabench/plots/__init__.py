@@ -133,8 +133,6 @@ def _guarded(
     """What can be drawn; why not goes to `refused`, if there is one."""
     try:
         yield from draw()
-    except SpecError:
-        raise
     except MsabenchError as error:
         if refused is None:
             raise

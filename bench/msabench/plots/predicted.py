@@ -9,7 +9,7 @@ import numpy as np
 from msabench.data.cards import DATASETS
 from msabench.errors import DataError
 from msabench.metrics import Metric
-from msabench.plots.look import FOOT, INK, TEXT
+from msabench.plots.look import COLUMN, FOOT, INK, TEXT
 from msabench.plots.page import Plot, grid, heading, page, told
 from msabench.plots.scene import Row, Scene
 from msabench.report.table import Column
@@ -40,9 +40,9 @@ def confusion(scene: Scene) -> Iterator[Plot]:
             twin=scene.twin,
             oracle=scene.block.oracle,
             height=height,
-            width=TEXT,
+            width=TEXT if len(rows) > 1 else COLUMN,
         )
-        for axes, row in zip(grid(body, len(rows), COLUMNS), rows, strict=True):
+        for axes, row in zip(grid(body, len(rows), min(COLUMNS, len(rows))), rows, strict=True):
             counts, names, lost = counted(scene, row, metric)
             shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             axes.imshow(shares, cmap="Greys", vmin=0, vmax=100)
@@ -115,8 +115,9 @@ def truth(scene: Scene) -> Iterator[Plot]:
             twin=scene.twin,
             oracle=scene.block.oracle,
             height=6.4 * -(-len(rows) // COLUMNS),
+            width=TEXT if len(rows) > 1 else COLUMN,
         )
-        for axes, row in zip(grid(body, len(rows), COLUMNS), rows, strict=True):
+        for axes, row in zip(grid(body, len(rows), min(COLUMNS, len(rows))), rows, strict=True):
             predictions, truths = scene.predictions(row, metric)
             x, y = np.tile(truths, len(predictions)), predictions.ravel()
             axes.plot([low, high], [low, high], "-", color=INK, linewidth=0.7)

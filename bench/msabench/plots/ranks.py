@@ -35,14 +35,18 @@ def ranks(scenes: Sequence[Scene]) -> Plot:
         raise DataError("no row has a figure to rank")
     found = friedman(scores, "higher")
     twin = any(scene.twin for scene in scenes)
-    metrics = "; ".join(f"{scene.group.data} by {scene.metrics[0].label}" for scene in scenes)
+    by_metric: dict[str, list[str]] = {}
+    for scene in scenes:
+        by_metric.setdefault(scene.metrics[0].label, []).append(scene.group.data)
+    metrics = "; ".join(f"{metric} on {', '.join(data)}" for metric, data in by_metric.items())
+    p = f"p = {found.p:.2g}" if found.p >= 0.001 else "p < 0.001"
     said = (
-        f"Mean ranks over {found.datasets} datasets, 1 is best, of means over seeds: {metrics}. Bars join "
-        "rows "
-        f"that Nemenyi's test at 5 % cannot tell apart (critical difference "
+        f"Mean ranks over {found.datasets} datasets, 1 is best, of means over seeds: {metrics}. "
+        "Bars join rows that Nemenyi's test at 5 % cannot tell apart (critical difference "
         f"{found.critical_difference:.2f}). "
-        f"Friedman's test in Iman and Davenport's form: F = {found.statistic:.2f}, p = {found.p:.2g}.",
-        *dict.fromkeys(sentence for scene in scenes for sentence in scene.said),
+        f"Friedman's test in Iman and Davenport's form: F = {found.statistic:.2f}, {p}.",
+        *dict.fromkeys(sentence for scene in scenes for sentence in scene.said[:-1]),
+        scenes[0].said[-1],
     )
     half = -(-len(found.methods) // 2)
     figure, body = page(

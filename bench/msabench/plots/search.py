@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from msabench.errors import DataError
-from msabench.plots.look import RULE
+from msabench.plots.look import COLUMN, RULE, TEXT
 from msabench.plots.page import Plot, grid, heading, page, told, whole_numbers
 from msabench.plots.scene import Row, Scene
 from msabench.registry import METHODS
@@ -41,8 +41,9 @@ def best_of_k(scene: Scene) -> Iterator[Plot]:
         twin=scene.twin,
         oracle=scene.block.oracle,
         height=3.9 * -(-len(found) // 3) + 0.8,
+        width=TEXT if len(found) > 1 else COLUMN,
     )
-    panels = grid(body, len(found), 3, sharey=True)
+    panels = grid(body, len(found), min(3, len(found)), sharey=True)
     for axes, (row, trials) in zip(panels, found, strict=True):
         curve = [best for best in expected_best(trials) if np.isfinite(best.expected)]
         failed = sum(trial.status == "failed" for trial in trials)
@@ -51,7 +52,7 @@ def best_of_k(scene: Scene) -> Iterator[Plot]:
         axes.set_xlabel("trials k")
         axes.grid(color=RULE, linewidth=0.5)
         if not curve:
-            told(axes, "no trial finished")
+            told(axes, "too few trials finished for an expectation")
             continue
         k = [best.k for best in curve]
         marker = row.look.marker if len(k) < 12 else ""

@@ -47,6 +47,9 @@ class Entry:
     """Of the method's code; more than one is no one method"""
     data_hashes: tuple[str, ...]
     """Of its feature files"""
+    settings: tuple[str, ...]
+    """Hashes of its hyperparameters"""
+    budgets: tuple[str, ...]
     truths_hash: str
     notes: tuple[str, ...]
     truths: Array
@@ -120,14 +123,21 @@ def pair_notes(a: Entry, b: Entry) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        If they cannot be compared: other labels, a twin beside real data, or rows that mix versions or data.
+        If they cannot be compared: other labels, a twin beside real data, or rows that mix versions, data
+        or settings.
     """
     for entry in (a, b):
-        for what, found in (("versions of its code", entry.versions), ("data files", entry.data_hashes)):
+        mixed = {
+            "versions of its code": entry.versions,
+            "data files": entry.data_hashes,
+            "hyperparameters": entry.settings,
+            "budgets": entry.budgets,
+        }
+        for what, found in mixed.items():
             if len(found) > 1:
                 raise DataError(
                     f"the seeds of {entry.row} on {entry.dataset} are of different {what}: "
-                    + ", ".join(value[:12] for value in found),
+                    + ", ".join(value if what == "budgets" else value[:12] for value in found),
                     fix="run the study's command again, which makes all runs anew that are of an older one",
                 )
     if a.data_kind != b.data_kind or a.truths_hash != b.truths_hash:
@@ -299,6 +309,8 @@ def _entry(store: Store, part: pd.DataFrame) -> Entry:
         keys=tuple(map(str, runs["key"])),
         versions=tuple(sorted({str(r.spec.method_version) for r in records})),
         data_hashes=tuple(sorted({r.spec.data_hash for r in records})),
+        settings=tuple(sorted({r.spec.settings for r in records})),
+        budgets=tuple(sorted({str(r.spec.budget) for r in records})),
         truths_hash=" ".join(sorted({r.truths_hash for r in records})),
         notes=tuple(notes),
         truths=truths.test,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
 from msabench.engines.job import UNFINISHED
@@ -45,13 +47,17 @@ class Desk:
     def run(self, *options: str) -> Result:
         """`msabench run`, which must not fail in a way that it does not explain."""
         folders = ["--results-root", str(self.root), "--cache-root", str(self.cache)]
-        result = CliRunner().invoke(app, ["run", *STUDY, *options, *folders])
+        words = ["run", *STUDY, *options, *folders, "--data-root", str(self.cache / "data")]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["msabench", *words])  # what a job that goes on with the study runs
+            result = CliRunner().invoke(app, words)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 
-    def collect(self) -> str:
-        """`msabench collect`."""
-        result = CliRunner().invoke(app, ["collect", "s", "--results-root", str(self.root), "--no-tracking"])
+    def collect(self, *options: str) -> str:
+        """`msabench collect`, which mirrors nothing unless it is told where."""
+        options = options or ("--no-tracking",)
+        result = CliRunner().invoke(app, ["collect", "s", "--results-root", str(self.root), *options])
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -166,15 +172,49 @@ def test_a_killed_job_is_a_death_that_collect_records(desk: Desk, undisturbed: d
     assert found and all(undisturbed[key] == value for key, value in found.items())
 
 
-def test_a_search_goes_on_with_its_chosen_setting(desk: Desk) -> None:
+def test_a_search_that_a_job_prepares_goes_on_by_collect_and_is_mirrored(desk: Desk, tmp_path: Path) -> None:
     options = ["--seeds", "1,", "--epochs", "1", "--trials", "2", *CLUSTER]
-    assert "submitted: 2 trials" in desk.run(*options).output
+    assert "prepares the data and submits" in desk.run(*options, "--prepare-job").output
+    desk.wait()  # for that job, which runs the command, and for the trials that it submits
+    assert len(Store(desk.study / "search").keys("finished")) == 2
+    (prepared,) = submissions(desk.study)
+    assert prepared.keys == (), "the chosen setting is not trained yet"
+    output = desk.collect()
+    assert (
+        "the search goes on, or its chosen settings are trained" in output and "--prepare-job" not in output
+    )
+    assert "trials: 2 finished" in desk.collect("--submit", "--no-tracking")
+    assert len(submissions(desk.study)) == 2
     desk.wait()
-    assert "the search goes on, or its chosen settings are trained" in desk.collect()
-    assert "submitted: 1 runs" in desk.run(*options).output
+    (run,) = Store(desk.study).runs("finished")
+    assert run.spec.track == "tuned"
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    output = desk.collect("--tracking-uri", uri)
+    assert "s: 1 mirrored" in output and "every run is recorded" in output
+    assert "s: 0 mirrored" in desk.collect("--tracking-uri", uri)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("s")
+    assert experiment is not None
+    (mirrored,) = client.search_runs([experiment.experiment_id])
+    assert run.key in {*mirrored.data.tags.values()}
+
+
+def test_collect_submits_what_was_lost(desk: Desk, undisturbed: dict[str, bytes]) -> None:
+    options = ["--seeds", "2", "--epochs", "2", *CLUSTER, "--max-jobs", "1"]
+    desk.run(*options)
+    for process in desk.elements():
+        for each in (process, *process.children(recursive=True)):
+            each.kill()  # before it has begun a run
+    output = desk.collect()
+    assert "2 lost" in output and output.count("missing: lf_dnn demo:unaligned seed") == 2
+    assert "msabench collect s --submit" in output
+    desk.collect("--submit", "--no-tracking")
     desk.wait()
-    assert "every run is recorded" in desk.collect()
-    assert [run.spec.track for run in Store(desk.study).runs()] == ["tuned"]
+    assert "2 finished" in desk.collect()
+    assert all(undisturbed[key] == value for key, value in desk.predictions().items())
+    before = len(submissions(desk.study))
+    assert "every run is recorded" in desk.collect("--submit", "--no-tracking")
+    assert len(submissions(desk.study)) == before, "nothing is missing, and nothing is submitted"
 
 
 def test_without_asking_directories_alone_tell_what_is_queued(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -22,6 +23,7 @@ from msabench.search.asking import Asking
 from msabench.search.curve import expected_best
 from msabench.search.optuna_journal import importances, suggest, write
 from msabench.search.pruning import pace, pruned_at
+from msabench.search.space import Choice, Space
 
 CARD = METHODS.card("lf_dnn")
 TRUTHS = Truths(
@@ -45,7 +47,14 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "search")
 
 
-def train(run: RunSpec, store: Store, curve: Sequence[float], allowed: Sequence[float], each: float) -> None:
+def train(
+    run: RunSpec,
+    store: Store,
+    curve: Sequence[float],
+    allowed: Sequence[float] = (),
+    each: float = 900.0,
+    **changes: Any,
+) -> None:
     """Write the record that training under a pace leaves; an empty curve is a failure."""
     at = pruned_at(curve, allowed)
     kept = tuple(curve[: at or None])
@@ -58,7 +67,7 @@ def train(run: RunSpec, store: Store, curve: Sequence[float], allowed: Sequence[
             record, status="finished", failure=None, valid_criterion=kept, seconds=(each,) * len(kept),
             stopped="pruned" if at else "epochs", valid_predictions=np.zeros((len(kept), 1), np.float32),
         )  # fmt: skip
-    store.write(record, TRUTHS)
+    store.write(replace(record, **changes), TRUTHS)
 
 
 def carry_out(made: Search, store: Store, curves: Sequence[Sequence[float]], *, last: bool = False) -> None:
@@ -103,6 +112,8 @@ def test_failures_set_no_pace_and_too_few_prune_nothing() -> None:
     assert pace([(3, 2), (2, 1)]) == ()
     assert pace([(5, 1), (4, 4, 4, 4), (3, 3, 3, 2)]) == (inf, inf, 3, 2), "the first stays at its best of 1"
     assert pruned_at([9, 9, 3, 2.5], (inf, inf, 3, 2)) == 4 and pruned_at([9, 9, 3, 2], (inf, inf, 3, 2)) == 0
+    assert pace([(3, 2, 2, 1), (4, 4, 3, 3), (2, 5, 5, 4)]) == (inf, inf, 2, 2), "what each had reached"
+    assert pruned_at([5, 4, 1, 3], (inf, inf, 2, 2)) == 0, "it has been better"
     assert pruned_at([9, 9, 3, 2, 2], (inf, inf, 3, 2)) == 0, "the last value holds from then on"
 
 
@@ -119,6 +130,41 @@ def test_a_warm_up_trial_made_again_makes_those_again_that_it_would_have_kept(st
     (stale,) = asking.more()
     train(stale, store, (9, 9, 3.8, 1), asking.pace(stale.key), each=900.0)
     assert [trial.status for trial in made.trials(store)] == ["finished"] * 6, "the median is 4 now"
+
+
+def test_what_a_trial_reached_after_it_would_have_been_ended_is_not_looked_at(store: Store) -> None:
+    made = search(trials=6, prune="median")
+    carry_out(made, store, [(), (), *WARM[2:], (9, 9, 4.5, 0.5)])
+    assert made.chosen(store).number == 5, "against a median of 5 at epoch 3"
+    for number in (0, 1):  # they failed, and are made again
+        key = made.places(store)[number].run.key
+        store.set_aside(key)
+        train(made.run(made.space.configuration(number, made.spec.seed)), store, WARM[number])
+    late = made.trials(store)[5]
+    assert (late.status, late.value, late.curve) == ("pruned", 4.5, (9, 9, 4.5)), "against 4 now"
+    assert late.epochs == 4 and made.ledger(store).epochs == 24, "that they were spent is not forgotten"
+    assert made.chosen(store).number == 0
+
+
+def test_setup_and_failures_count_against_the_hours(store: Store) -> None:
+    made = search(trials=20, hours=2.0)
+    first = made.missing(store)
+    train(first[0].run, store, WARM[0][:1], each=600.0, setup_seconds=3000.0)
+    train(first[1].run, store, (), seconds=(3600.0,), valid_criterion=(1.0,))
+    train(first[2].run, store, WARM[0])
+    assert [trial.number for trial in made.trials(store)] == [0, 1] and made.missing(store) == []
+    ledger = made.ledger(store)
+    assert (ledger.failed, ledger.epochs, ledger.seconds) == (1, 2, 7200.0)
+
+
+def test_a_setting_that_is_sampled_twice_is_trained_and_paid_once(store: Store) -> None:
+    space = Space(dimensions={"batch_size": Choice(values=(16, 32))}, published={"batch_size": 32})
+    made = replace(search(trials=6, hours=1.0), space=space)
+    assert len(made.missing(store)) == 2
+    for place in made.missing(store):
+        train(place.run, store, WARM[0][:1])
+    ledger = made.ledger(store)
+    assert (ledger.trials, ledger.repeated, ledger.epochs, ledger.seconds) == (6, 4, 2, 1800.0)
 
 
 def test_trials_count_until_their_hours_are_spent_in_the_order_of_their_numbers(store: Store) -> None:

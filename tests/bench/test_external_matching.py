@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,6 +98,35 @@ def test_a_truth_that_is_not_the_splits_is_named(order: list[str], place: int, o
 def test_rows_of_training_need_no_known_ids_when_they_are_marked() -> None:
     found = matched([_part(TEST), _part(["new_1", "new_2"], split="train")], TARGET)
     assert found.valid is None and "2 rows of the training split" in found.remarks[0]
+
+
+def test_two_logits_of_a_binary_task_are_one_and_probabilities_are_refused() -> None:
+    binary = replace(TARGET, task=Task(kind="binary", label_range=(0, 1)))
+    logits = np.stack([np.linspace(2, -2, 6), np.linspace(-1, 3, 6)], axis=1)[None]
+    part = Part(ids=np.array(TEST), values=logits, where="theirs.csv")
+    assert np.allclose(matched([part], binary).test[0], np.linspace(-3, 5, 6)), "above 0 for class 1"
+    share = Part(ids=np.array(TEST), values=np.linspace(0, 1, 6)[None], where="theirs.csv")
+    with pytest.raises(DataError, match="a logit is expected, which is above 0 for class 1"):
+        matched([share], binary)
+
+
+def test_numbers_of_classes_stand_for_logits_and_others_are_refused() -> None:
+    three = replace(TARGET, task=Task(kind="multiclass", classes=3, label_range=(0, 2)))
+    numbers = np.array([[0.0, 1, 2, 2, 1, 0]])
+    found = matched([Part(ids=np.array(TEST), values=numbers, where="theirs.csv")], three).test
+    assert found.shape == (1, 6, 3) and found[0].argmax(axis=1).tolist() == [0, 1, 2, 2, 1, 0]
+    for odd in (numbers + 1, numbers + 0.5):
+        with pytest.raises(DataError, match="3 logits a sample, or the number of its class from 0"):
+            matched([Part(ids=np.array(TEST), values=odd, where="theirs.csv")], three)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_named(value: float) -> None:
+    part = _part(TEST)
+    part.values[0, 4] = value
+    with pytest.raises(DataError, match="1 predictions are not finite") as told:
+        matched([part], TARGET)
+    assert "t_4" in str(told.value)
 
 
 def test_one_split_of_more_epochs_than_the_other_is_refused() -> None:

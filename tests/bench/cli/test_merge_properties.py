@@ -30,7 +30,7 @@ from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
 from msabench.search import Ledger, read_ledgers
 from msabench.search.ledger import write_ledgers
-from msabench.study import plan_line, write_plan
+from msabench.study import StudySpec, plan_line, read_study, write_plan
 
 merge = merging.merge
 LABELS = np.linspace(-2.9, 2.9, 12, dtype=np.float32)
@@ -240,6 +240,37 @@ def test_a_search_that_spent_otherwise_elsewhere_is_refused(tmp_path: Path) -> N
     made = [_searched(tmp_path / "a", "tfn", 2), _searched(tmp_path / "b", "tfn", 3)]
     with pytest.raises(SpecError, match="the search of tfn on mosi:unaligned spent or chose otherwise"):
         merge(tmp_path / "both", made)
+
+
+def test_a_trial_that_gave_other_predictions_elsewhere_is_refused(tmp_path: Path) -> None:
+    made = [_searched(tmp_path / name, "tfn", 2) for name in "ab"]
+    trial = next(Store(tmp_path / "b" / "search").runs())
+    changed = replace(trial, valid_predictions=trial.valid_predictions + 1)
+    Store(tmp_path / "b" / "search").write(changed, TRUTHS)
+    with pytest.raises(SpecError, match="the same run gave other predictions: tfn"):
+        merge(tmp_path / "both", made)
+
+
+def test_the_same_search_that_took_another_time_is_no_hindrance(tmp_path: Path) -> None:
+    made = [_searched(tmp_path / name, "tfn", 2) for name in "ab"]
+    (slower,) = read_ledgers(made[1])
+    write_ledgers(made[1], [replace(slower, seconds=99.0)])
+    merge(tmp_path / "both", made)
+    assert len(Store(tmp_path / "both" / "search").keys("finished")) == 2
+
+
+def test_frozen_conditions_that_differ_are_refused_and_methods_and_seeds_joined(tmp_path: Path) -> None:
+    made = [_study(tmp_path / "a", {0: False}), _study(tmp_path / "b", {3: False})]
+    mine = StudySpec(methods=("tfn",), datasets=("mosi:unaligned",), seeds=(1,), name="a")
+    theirs = replace(mine, methods=("lf_dnn",), seeds=(2,), name="b", text_encoder="tiny")
+    (made[0] / "study.toml").write_text(mine.to_toml())
+    (made[1] / "study.toml").write_text(theirs.to_toml())
+    with pytest.raises(SpecError, match=r"encoder is bert in a, but tiny in b"):
+        merge(tmp_path / "both", made)
+    (made[1] / "study.toml").write_text(replace(theirs, text_encoder="bert").to_toml())
+    merge(tmp_path / "both", made)
+    joined = read_study(tmp_path / "both" / "study.toml")
+    assert (joined.methods, joined.seeds, joined.name) == (("tfn", "lf_dnn"), (1, 2), "both")
 
 
 def test_a_journal_that_cannot_be_read_costs_no_trial(tmp_path: Path) -> None:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from msabench.metrics import Metric
 from msabench.plots.look import RULE
 from msabench.plots.page import Plot, grid, page, told
 from msabench.plots.scene import Row, Scene
 from msabench.plots.scores import label
 from msabench.run import Array
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
 
 def cost(scene: Scene) -> Iterator[Plot]:
     """For each metric: its mean against the mean seconds of a run and against trainable parameters."""
     paid = {row.title: _paid(scene, row) for row in scene.rows}
-    free = [row.title for row in scene.rows if not (paid[row.title][:, 0] > 0).all()]
+    free = [
+        f"{row.title} ({unit})"
+        for row in scene.rows
+        for unit, costs in zip(("seconds", "parameters"), paid[row.title].T, strict=True)
+        if not (costs > 0).all()
+    ]
     undefined = [
         f"{row.title} ({metric.label})"
         for row in scene.rows
@@ -25,9 +36,9 @@ def cost(scene: Scene) -> Iterator[Plot]:
     ]
     said = (
         "Marks: mean over seeds; bars: standard deviation (ddof = 1), none where n = 1. Seconds of a run: "
-        "all "
-        "its epochs with both evaluations, as the machines that ran it took; parameters: those that training "
-        "changes, the text encoder's included where it is fine-tuned. Both axes of cost are logarithmic.",
+        "all its epochs with both evaluations, as the machines that ran it took; parameters: those that "
+        "training changes, the text encoder's included where it is fine-tuned. Both axes of cost are "
+        "logarithmic.",
         *([f"Not drawn, as what they cost is not known: {', '.join(free)}."] if free else []),
         *([f"Not drawn, as undefined for a seed: {', '.join(undefined)}."] if undefined else []),
     )
@@ -40,34 +51,7 @@ def cost(scene: Scene) -> Iterator[Plot]:
     )
     panels = grid(body, 2 * len(scene.metrics), 2)
     for place, axes in enumerate(panels):
-        metric, unit = scene.metrics[place // 2], place % 2
-        shown = 0
-        for row in scene.rows:
-            cell, costs = scene.cell(row, metric), paid[row.title][:, unit]
-            if cell.undefined or not (costs > 0).all():
-                continue
-            scale, shown = 100.0 if metric.percent else 1.0, shown + 1
-            axes.errorbar(
-                [costs.mean()],
-                [scale * cell.mean],
-                xerr=[costs.std(ddof=1)] if len(costs) > 1 else None,
-                yerr=[scale * cell.sd] if cell.n > 1 else None,
-                fmt=row.look.marker,
-                color=row.look.colour,
-                markerfacecolor=row.look.face,
-                markersize=6,
-                elinewidth=0.8,
-                label=row.name,
-            )
-        if not shown:
-            told(axes, "no row has both a figure and a cost")
-            continue
-        axes.set_xscale("log")
-        _ticks(axes.xaxis)
-        axes.set_xlabel("seconds a run" if unit == 0 else "trainable parameters")
-        axes.set_ylabel(label(metric))
-        axes.grid(color=RULE, linewidth=0.5)
-        axes.set_axisbelow(True)
+        _panel(axes, scene, scene.metrics[place // 2], paid, place % 2)
     handles = {
         text: handle
         for axes in panels
@@ -76,6 +60,37 @@ def cost(scene: Scene) -> Iterator[Plot]:
     if handles:
         body.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
     yield Plot(name=scene.file("cost"), figure=figure)
+
+
+def _panel(axes: Axes, scene: Scene, metric: Metric, paid: Mapping[str, Array], unit: int) -> None:
+    """One metric against seconds (unit 0) or parameters (1)."""
+    shown, scale = 0, 100.0 if metric.percent else 1.0
+    for row in scene.rows:
+        cell, costs = scene.cell(row, metric), paid[row.title][:, unit]
+        if cell.undefined or not (costs > 0).all():
+            continue
+        shown += 1
+        axes.errorbar(
+            [costs.mean()],
+            [scale * cell.mean],
+            xerr=[costs.std(ddof=1)] if len(costs) > 1 else None,
+            yerr=[scale * cell.sd] if cell.n > 1 else None,
+            fmt=row.look.marker,
+            color=row.look.colour,
+            markerfacecolor=row.look.face,
+            markersize=6,
+            elinewidth=0.8,
+            label=row.name,
+        )
+    if not shown:
+        told(axes, "no row has both a figure and a cost")
+        return
+    axes.set_xscale("log")
+    _ticks(axes.xaxis)
+    axes.set_xlabel("seconds a run" if unit == 0 else "trainable parameters")
+    axes.set_ylabel(label(metric))
+    axes.grid(color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
 
 
 def _paid(scene: Scene, row: Row) -> Array:
@@ -100,11 +115,9 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-def _ticks(axis: object) -> None:
-    from matplotlib.axis import Axis
+def _ticks(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    assert isinstance(axis, Axis)
     low, high = axis.get_view_interval()
     narrow = high / max(low, 1e-300) < 30
     axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if narrow else (1,), numticks=9))

@@ -36,12 +36,10 @@ def _page(scene: Scene, rows: Sequence[Row], number: int) -> Plot:
     remarks: dict[str, None] = {}
     said = (
         "Thin lines: single seeds, as long as they trained; bold: their mean, as far as all seeds go. "
-        "Training "
-        "loss: sum of the method's terms, on its own scale. Validation criterion: the study's, lower is "
-        "better. "
+        "Training loss: sum of the method's terms, on its own scale. Validation criterion: the study's, "
+        "lower is better. "
         f"Marks: the epoch that each rule takes {metric.label} from, one a seed; best-epoch looks at the "
-        "test "
-        "split (ORACLE), and so does as-published where it says so."
+        "test split (ORACLE), and so does as-published where it says so."
     )
     columns: list[tuple[Row, list[RunRecord], Mapping[str, list[int]]]] = []
     for row in rows:

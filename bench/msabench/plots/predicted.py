@@ -102,8 +102,7 @@ def truth(scene: Scene) -> Iterator[Plot]:
     said = (
         "Points: one for each test example and seed, predictions at the epoch chosen for "
         f"{metric.label}; the darker, the more of them. Line: prediction equals truth. Predictions beyond "
-        "the "
-        "panel are counted in it.",
+        "the panel are counted in it.",
     )
     low, high = scene.task.label_range
     edge = 0.15 * (high - low)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msabench.errors import DataError
 from msabench.plots.look import FOOT, INK, PALE
@@ -11,6 +12,9 @@ from msabench.plots.page import Plot, page
 from msabench.plots.scene import Scene
 from msabench.report.table import RECONSTRUCTED, Line
 from msabench.stats import Friedman, friedman
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def ranks(scenes: Sequence[Scene]) -> Plot:
@@ -65,10 +69,7 @@ def _title(line: Line) -> str:
     return f"{line.title} {RECONSTRUCTED}" if line.reconstruction else line.title
 
 
-def _diagram(axes: object, found: Friedman) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _diagram(axes: Axes, found: Friedman) -> None:
     count = len(found.methods)
     order = sorted(range(count), key=lambda i: (found.mean_ranks[i], found.methods[i]))
     half = -(-count // 2)

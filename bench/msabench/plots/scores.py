@@ -75,8 +75,7 @@ def seeds(scene: Scene) -> Iterator[Plot]:
 
     said = (
         "Marks: one a seed, in order of the seeds from top to bottom. Vertical lines: their mean; none where "
-        "a "
-        "seed's figure is undefined."
+        "a seed's figure is undefined."
     )
     yield _by_row(scene, "seeds", "Scores of every seed", said, draw)
 
@@ -112,8 +111,8 @@ def gap(scene: Scene) -> Iterator[Plot]:
 
     said = (
         "Bars: mean over seeds of best-epoch (each metric at its best test epoch) minus same-epoch, signed "
-        "so "
-        "that positive is optimistic. Points: single seeds. Rows whose epoch was chosen elsewhere have none."
+        "so that positive is optimistic. Points: single seeds. Rows whose epoch was chosen elsewhere have "
+        "none."
     )
     yield _by_row(scene, "gap", "Optimism gap", said, draw)
 

@@ -31,9 +31,8 @@ def best_of_k(scene: Scene) -> Iterator[Plot]:
         f"Best of k trials: {scene.title}",
         (
             "Expected best validation criterion (lower is better) after k of the trials that the search "
-            "made, "
-            "drawn with replacement; dotted: the middle 90 % of draws. Failed trials count as the worst; a "
-            "curve "
+            "made, drawn with replacement; dotted: the middle 90 % of draws. Failed trials count as the "
+            "worst; a curve "
             "begins where k draws cannot all be failures. Trials are judged on the validation split, on the "
             "search's seed alone; n, epoch rule and convention are of the study's runs.",
             *scene.said,

@@ -118,7 +118,9 @@ def test_a_cost_that_is_not_known_is_said(make: Any, plot: Any, tmp_path: Path) 
     store.write(replace(record, seconds=(0.0,), parameters={}), truths)
     store.write(*make("tfn", 1))
     plot(tmp_path, "s", "-k", "cost", "-f", "svg")
-    assert "what they cost is not known: Mine · external." in _svg(tmp_path, "s", "cost")
+    assert "what they cost is not known: Mine · external (seconds), Mine · external (parameters)." in _svg(
+        tmp_path, "s", "cost"
+    )
 
 
 def test_classes_have_a_confusion_by_name_and_no_scores(results: Path, plot: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msabench.errors import DataError
@@ -42,6 +42,7 @@ def _expected(ids: list[str], epochs: int) -> np.ndarray:
     return np.array([[VALUES[name] + epoch for name in ids] for epoch in range(epochs)], np.float32)
 
 
+@settings(deadline=None)
 @given(
     order=st.permutations([*TEST, *VALID, *TRAIN]), cut=st.integers(0, 12), epochs=st.integers(1, 3),
     truths=st.booleans(),
@@ -57,6 +58,7 @@ def test_any_order_in_one_file_or_two_parts_gives_the_same(
     assert any("3 rows of the training split are left out" in remark for remark in found.remarks)
 
 
+@settings(deadline=None)
 @given(
     order=st.permutations([*TEST, *VALID]),
     lost=st.sets(st.sampled_from([*TEST, *VALID]), min_size=1, max_size=3),
@@ -70,6 +72,7 @@ def test_every_missing_id_is_counted_and_named(order: list[str], lost: set[str])
     assert f"{len(split)} of" in told.value.what and all(name in told.value.what for name in split)
 
 
+@settings(deadline=None)
 @given(order=st.permutations(TEST), twice=st.sets(st.sampled_from(TEST), min_size=1, max_size=3))
 def test_every_id_that_is_there_twice_is_named(order: list[str], twice: set[str]) -> None:
     with pytest.raises(DataError) as told:
@@ -78,6 +81,7 @@ def test_every_id_that_is_there_twice_is_named(order: list[str], twice: set[str]
     assert all(name in told.value.what for name in twice)
 
 
+@settings(deadline=None)
 @given(order=st.permutations(TEST), strange=st.sets(st.sampled_from(["x1", "x2", "T_0", "t_00"]), min_size=1))
 def test_every_unknown_id_is_counted_and_named(order: list[str], strange: set[str]) -> None:
     with pytest.raises(DataError) as told:
@@ -86,6 +90,7 @@ def test_every_unknown_id_is_counted_and_named(order: list[str], strange: set[st
     assert all(name in told.value.what for name in sorted(strange)[:3])
 
 
+@settings(deadline=None)
 @given(order=st.permutations(TEST), place=st.integers(0, 5), off=st.sampled_from([0.01, -1.0, np.nan]))
 def test_a_truth_that_is_not_the_splits_is_named(order: list[str], place: int, off: float) -> None:
     part = _part(order, truths=True)

@@ -210,6 +210,24 @@ def test_an_import_and_another_of_one_name_are_refused(tmp_path: Path) -> None:
         merge(tmp_path / "both", [a.path, b.path])
 
 
+def test_superseded_records_stay_behind_and_outdated_plans_are_met_by_newer_records(tmp_path: Path) -> None:
+    old, new = _record("tfn", 1), _record("tfn", 1, method_version=2)
+    a = _study(tmp_path / "a", {2: False})
+    Store(a).write(old, TRUTHS)  # which the plan of `a` no longer names
+    b = tmp_path / "b"
+    Store(b).write(new, TRUTHS)
+    c = _study(tmp_path / "c", {3: False})
+    lines = {
+        **Store(c).planned(),
+        old.key: plan_line(old.spec),
+    }  # planned before the method changed, not made
+    write_plan(c, lines)
+    done = merge(tmp_path / "all", [a, b, c])
+    assert any("1 superseded records of a are left behind" in note for note in done.notes)
+    store = Store(tmp_path / "all")
+    assert set(store.keys()) == set(store.planned()) == {new.key, POOL[2].key, POOL[3].key}
+
+
 def _searched(folder: Path, row: str, trials: int) -> Path:
     """A study with a search: trials, ledger and journal."""
     _study(folder, {0: False} if row == "tfn" else {2: False})

@@ -1,5 +1,6 @@
 """One loop for every method: what it keeps, what stops it, and what it never looks at."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,15 @@ def test_seconds_before_an_interruption_count_against_the_limit(demo: Dataset, t
     torch.save(state, checkpoint.path)
     resumed = train(limited, demo, TINY, checkpoint=checkpoint)
     assert (resumed.stopped, resumed.epochs) == ("seconds", 1)
+
+
+def test_setup_counts_against_the_limit(demo: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = replace(spec(demo, epochs=50), budget=Budget(epochs=50, patience=0, seconds=900.0))
+    late = iter([0.0])  # the first look at the clock is 1000 s before all others
+    clock = time.perf_counter
+    monkeypatch.setattr("msabench.train.time.perf_counter", lambda: next(late, 1000.0 + clock()))
+    record = train(limited, demo, TINY)
+    assert record.setup_seconds > 900 and (record.stopped, record.epochs) == ("seconds", 1)
 
 
 def test_a_trial_that_lags_behind_its_pace_is_ended_with_the_epochs_it_had(demo: Dataset) -> None:

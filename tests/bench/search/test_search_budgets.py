@@ -147,14 +147,14 @@ def test_what_a_trial_reached_after_it_would_have_been_ended_is_not_looked_at(st
 
 
 def test_setup_and_failures_count_against_the_hours(store: Store) -> None:
-    made = search(trials=20, hours=2.0)
+    made = search(trials=20, hours=2.4)
     first = made.missing(store)
     train(first[0].run, store, WARM[0][:1], each=600.0, setup_seconds=3000.0)
-    train(first[1].run, store, (), seconds=(3600.0,), valid_criterion=(1.0,))
+    train(first[1].run, store, (), seconds=(5400.0,), valid_criterion=(1.0,))
     train(first[2].run, store, WARM[0])
     assert [trial.number for trial in made.trials(store)] == [0, 1] and made.missing(store) == []
     ledger = made.ledger(store)
-    assert (ledger.failed, ledger.epochs, ledger.seconds) == (1, 2, 7200.0)
+    assert (ledger.failed, ledger.epochs, ledger.seconds) == (1, 2, 9000.0)
 
 
 def test_a_setting_that_is_sampled_twice_is_trained_and_paid_once(store: Store) -> None:

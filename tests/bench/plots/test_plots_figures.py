@@ -11,9 +11,11 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from msabench.plots import Asked, plots
+from msabench.plots import Asked, plots, scenes
 from msabench.plots.look import RC
+from msabench.plots.predicted import counted
 from msabench.records import Store
+from msabench.run import Task
 from msabench.selection import optimism, select
 
 METHODS = (("almt", 0.9), ("setgf", 1.1), ("tfn", 1.6))
@@ -138,3 +140,21 @@ def test_every_prediction_is_set_against_its_truth(study: Path) -> None:
     own = sorted((r for r in Store(study).runs() if r.spec.row == "almt"), key=lambda r: r.spec.seed)
     expected = np.concatenate([r.test_predictions[select(r, "same-epoch")["mae"] - 1] for r in own])
     assert points[:, 1] == pytest.approx(expected) and len(points) == 3 * 80
+
+
+def test_confusion_of_ch_sims_is_over_its_five_classes(make: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    labels = np.round(np.random.default_rng(3).uniform(-1, 1, 80), 1).astype(np.float32)
+    task = Task(kind="regression", label_range=(-1.0, 1.0))
+    predictions = np.clip(labels + np.random.default_rng(4).normal(0, 0.3, (1, 80)), -1, 1).round(1)
+    store.write(
+        *make("tfn", 1, epochs=1, dataset="sims:unaligned", task=task, convention="sims", labels=labels,
+              test=predictions.astype(np.float32))
+    )  # fmt: skip
+    (axes,) = _axes(store.path, "confusion")
+    (scene,) = scenes(store.path, Asked())
+    counts, names, lost = counted(scene, scene.rows[0], scene.metrics[0])
+    assert len(names) == 5 and lost == 0 and counts.sum() == 80
+    frame = store.frame("sims", "same-epoch").set_index("metric")["value"]
+    assert np.trace(counts) / 80 == pytest.approx(frame["acc5"])
+    assert np.asarray(axes.images[0].get_array()).shape == (5, 5)

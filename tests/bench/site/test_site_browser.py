@@ -54,7 +54,8 @@ class Page:
 
         self.run("document.querySelector('table').dataset.old = 1")
         Select(self.find(f"#{control}")).select_by_value(value)
-        self.wait("document.querySelector('#leaderboard:not([data-old]), #all table:not([data-old])')")
+        tables = ("#leaderboard", "#overview", "#all table")
+        self.wait(f"document.querySelector('{', '.join(f'{each}:not([data-old])' for each in tables)}')")
 
     def cells(self, selector: str = TABLE) -> list[list[str]]:
         """Text of a table's rows, that for screen readers included."""
@@ -206,6 +207,31 @@ def test_a_twin_is_said_in_banner_and_caption_and_a_real_one_is_not(page: Page) 
     assert "TWIN" not in page.find("#leaderboard caption").text
 
 
+def test_all_datasets_stand_side_by_side(page: Page, results: Path) -> None:
+    table = "#overview tbody tr"
+    page.open("overview.html#selection=last&metric=MAE", table)
+    heads = page.cells("#overview thead tr")[0]
+    assert heads[1].startswith("mosi:unaligned: MAE") and heads[2].startswith(
+        "TWIN (generated) sims:unaligned"
+    )
+    assert page.find("#twin").is_displayed()
+    shown = {cells[0].split()[0]: cells for cells in page.cells(table)}
+    assert len(shown) == 4
+    for title, row in (("TFN", "tfn"), ("LF-DNN", "lf_dnn"), ("SETGF", "setgf")):
+        for place, dataset in ((1, "mosi:unaligned"), (2, "sims:unaligned")):
+            figures = _expected(results, dataset, "mmsa", "last").get(row, {"mae": "not run"})
+            assert shown[title][place].replace(" best", "") == figures["mae"]
+    assert page.run("return document.querySelectorAll('#overview strong:not(.twin)').length") == 2
+    page.find("#overview thead th:nth-child(2)").click()
+    page.wait_sorted("#overview thead th:nth-child(2)", "descending")
+    maes = [float(cells[1].split(" ")[0]) for cells in page.cells(table)]
+    assert maes == sorted(maes, reverse=True)
+    page.choose("selection", "as-published")
+    assert page.run("return document.querySelectorAll('#overview strong:not(.twin)').length") == 0
+    rules = {cells[0].split()[0]: cells[-1] for cells in page.cells(table)}
+    assert rules["TFN"] == METHODS.card("tfn").selection("mosi:unaligned")
+
+
 def test_two_methods_compared(page: Page, results: Path) -> None:
     from msabench.stats import corrected, resample, two_source
 
@@ -247,11 +273,17 @@ def test_two_methods_compared(page: Page, results: Path) -> None:
     page.wait("document.querySelector('#verdict').innerText.startsWith('TFN − LF-DNN')")
 
 
-@pytest.mark.parametrize("name", ["index.html", "compare.html", "method-tfn.html", "dataset-mosi.html",
-                                  "provenance.html", "methods.html", "datasets.html"])  # fmt: skip
+@pytest.mark.parametrize("name", ["index.html", "overview.html", "compare.html", "method-tfn.html",
+                                  "dataset-mosi.html", "provenance.html", "methods.html",
+                                  "datasets.html"])  # fmt: skip
 def test_a_phone_shows_every_page_without_scrolling_sideways(page: Page, name: str) -> None:
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    ready = {"index.html": TABLE, "compare.html": "#all table", "method-tfn.html": "#curves canvas"}
+    ready = {
+        "index.html": TABLE,
+        "overview.html": "#overview td",
+        "compare.html": "#all table",
+        "method-tfn.html": "#curves canvas",
+    }
     page.open(name, ready.get(name, "main"))
     assert page.run("return document.documentElement.scrollWidth") <= 390
 

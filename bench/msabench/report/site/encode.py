@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from msabench.metrics import Convention, convention_named
+from msabench.report.layout import column_of
 from msabench.report.site.content import SELECTIONS, TWIN, Board, Row, Study
 from msabench.report.site.names import Names
 from msabench.report.site.significance import RESAMPLES
-from msabench.report.table import Column
 from msabench.run import RunRecord
 from msabench.selection import SELECTIONS as RULES
 
@@ -101,10 +101,7 @@ def _selection(name: str) -> dict[str, Any]:
 
 
 def _convention(convention: Convention) -> dict[str, Any]:
-    columns = [
-        Column(label=m.label, metrics=(m.key,), better=m.better, percent=m.percent)
-        for m in convention.metrics
-    ]
+    columns = [column_of(metric) for metric in convention.metrics]
     return {
         "title": convention.title,
         "headline": convention.headline.key,

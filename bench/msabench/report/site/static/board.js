@@ -10,15 +10,6 @@ let columns = []; // of the table on the page
 const isOwn = (now) => msabench.site.selections[now.selection].name === "as-published";
 const hidden = new Set(["parameters", "seconds"]);
 
-// undefined figures come last in either direction
-for (const [name, sign] of [["asc", 1], ["desc", -1]]) {
-  DataTable.ext.type.order[`figure-${name}`] = (a, b) => {
-    const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(text)));
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
-    return sign * (x - y);
-  };
-}
-
 function state() {
   const { boards, selections, conventions } = msabench.site;
   const board = boards.find((each) => each.id === control("board").value) ?? boards[0];
@@ -38,33 +29,6 @@ function summaries({ board, metrics, selection, track }, figures) {
       cells: metrics.map((_, m) => summarise(runs[place].map((run) => figures.at(run, selection, m)))),
     }))
     .filter(({ row }) => track === ALL || row.track === track);
-}
-
-// best of each column, as printed, among rows of one track and text encoder; ties are all best. A row whose
-// epoch the test split chose is no rival of one whose epoch it did not
-function bestOf(lines, metrics, selection) {
-  const best = new Set();
-  metrics.forEach((metric, m) => {
-    const rivals = Map.groupBy(lines.filter(({ n, cells }) => n && Number.isFinite(cells[m].mean)),
-      ({ row }) => `${row.track} ${row.encoder} ${isOracle(selection, row)}`);
-    for (const group of rivals.values()) {
-      if (group.length < 2) continue;
-      const values = group.map(({ cells }) => Number(printed(metric, cells[m].mean).replace("−", "-")));
-      const top = metric.better === "higher" ? Math.max(...values) : Math.min(...values);
-      group.forEach(({ cells }, place) => values[place] === top && best.add(cells[m]));
-    }
-  });
-  return best;
-}
-
-function figureCell(metric, cell, best, n) {
-  if (!n) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "unseen" }, "no finished run"));
-  const order = Number.isFinite(cell.mean) ? cell.mean : "";
-  if (cell.undefined) return el("td", { class: "figure", "data-order": order }, figureText(metric, cell));
-  const mean = printed(metric, cell.mean);
-  const spread = Number.isFinite(cell.sd) ? el("span", { class: "sd" }, ` ± ${printed(metric, cell.sd)}`) : "";
-  const marked = best ? el("strong", {}, mean, el("span", { class: "unseen" }, " best")) : mean;
-  return el("td", { class: "figure", "data-order": order }, marked, spread);
 }
 
 function methodCell(now, row) {
@@ -108,7 +72,8 @@ function columnsOf(now, lines, best) {
 function build(now, figures) {
   const lines = summaries(now, figures);
   const selection = msabench.site.selections[now.selection];
-  const best = selection.name === "as-published" ? new Set() : bestOf(lines, now.metrics, now.selection);
+  const best = selection.name === "as-published" ? new Set() : bestOf(now.metrics.map((metric, m) => (
+    { metric, entries: lines.map(({ row, n, cells }) => ({ row, n, cell: cells[m] })) })), now.selection);
   const [key, direction] = order(now);
   columns = columnsOf(now, lines, best);
   const head = columns.map((column) => el("th", { scope: "col", class: column.class ?? "" }, column.head));
@@ -117,8 +82,7 @@ function build(now, figures) {
     el("thead", {}, el("tr", {}, head)),
     el("tbody", {}, lines.map((line) => el("tr", {}, columns.map((column) => column.cell(line))))));
   const options = {
-    paging: false, info: false, autoWidth: false,
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    ...PLAIN,
     order: [[columns.findIndex((column) => column.key === key), direction]],
     columnDefs: columns.map((column, targets) => ({
       targets, type: column.type ?? "string", orderSequence: column.order, visible: !hidden.has(column.key),

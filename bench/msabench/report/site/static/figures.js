@@ -1,0 +1,44 @@
+// Cells of figures, which are best, and how they sort: what every table of a leaderboard shares.
+"use strict";
+
+// undefined figures come last in either direction
+for (const [name, sign] of [["asc", 1], ["desc", -1]]) {
+  DataTable.ext.type.order[`figure-${name}`] = (a, b) => {
+    const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(text)));
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+    return sign * (x - y);
+  };
+}
+
+// best of each column, as printed, among rows of one track and text encoder; ties are all best. A row whose
+// epoch the test split chose is no rival of one whose epoch it did not
+function bestOf(columns, selection) {
+  const best = new Set();
+  for (const { metric, entries } of columns) {
+    const rivals = Map.groupBy(entries.filter(({ n, cell }) => n && Number.isFinite(cell.mean)),
+      ({ row }) => `${row.track} ${row.encoder} ${isOracle(selection, row)}`);
+    for (const group of rivals.values()) {
+      if (group.length < 2) continue;
+      const values = group.map(({ cell }) => Number(printed(metric, cell.mean).replace("−", "-")));
+      const top = metric.better === "higher" ? Math.max(...values) : Math.min(...values);
+      group.forEach(({ cell }, place) => values[place] === top && best.add(cell));
+    }
+  }
+  return best;
+}
+
+function figureCell(metric, cell, best, n) {
+  if (!n) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "unseen" }, "no finished run"));
+  const order = Number.isFinite(cell.mean) ? cell.mean : "";
+  if (cell.undefined) return el("td", { class: "figure", "data-order": order }, figureText(metric, cell));
+  const mean = printed(metric, cell.mean);
+  const spread = Number.isFinite(cell.sd) ? el("span", { class: "sd" }, ` ± ${printed(metric, cell.sd)}`) : "";
+  const marked = best ? el("strong", {}, mean, el("span", { class: "unseen" }, " best")) : mean;
+  return el("td", { class: "figure", "data-order": order }, marked, spread);
+}
+
+// what DataTables does of itself here is to sort and to filter
+const PLAIN = {
+  paging: false, info: false, autoWidth: false,
+  layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+};

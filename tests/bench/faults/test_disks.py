@@ -81,3 +81,13 @@ def test_a_read_only_folder_is_refused_and_left_as_it_is(
     refused(call(study(**SETTINGS, results_root=str(disk))), "read-only")
     refused(call(study(**SETTINGS, name="new", results_root=str(disk))), "read-only")
     assert listing() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_every_verb_says_in_one_message_what_a_disk_refuses(study: Callable[..., list[str]]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [study()[0], "list", "conventions"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    done.stdout = ""
+    refused(done, "the disk is full")

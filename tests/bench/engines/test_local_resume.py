@@ -17,7 +17,7 @@ from msabench.registry import METHODS
 from msabench.run import Budget
 from msabench.study import StudySpec, plan
 
-EPOCHS, CUT = 3, 2
+EPOCHS, CUT = 2, 1
 
 
 class Cut(BaseException):

@@ -65,10 +65,11 @@ def _wait_for_records(records: Records, folder: Path, wanted: int, driver: subpr
 
 def _kill_both(driver: subprocess.Popen[str], chance: random.Random) -> None:
     """Kill a worker, then the driver, which takes its other workers along."""
-    time.sleep(chance.uniform(0, 0.5))
+    time.sleep(chance.uniform(0, 0.3))
     workers = [p for p in psutil.Process(driver.pid).children() if "spawn_main" in " ".join(p.cmdline())]
-    os.kill(chance.choice(workers).pid, signal.SIGKILL)
-    time.sleep(chance.uniform(0, 2))  # its death is recorded before the driver's, or is not
+    if workers:  # a quick machine may be through with the study
+        os.kill(chance.choice(workers).pid, signal.SIGKILL)
+    time.sleep(chance.uniform(0, 0.8))  # its death is recorded before the driver's, or is not
     workers = psutil.Process(driver.pid).children()
     driver.send_signal(signal.SIGKILL)
     driver.communicate()

@@ -16,7 +16,7 @@ from msabench.report.files import write
 from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
-from msabench.report.significance import mark, verdicts
+from msabench.report.significance import assess, mark
 from msabench.report.style import Style, styled
 from msabench.report.table import Note, Table
 from msabench.report.unmade import unmade_notes
@@ -126,7 +126,7 @@ def tables(
     table = styled(assemble(frame, failures=store.failures(), budget=budget, notes=notes), options.style)
     if options.significance or options.reference:
         shown = [block.selection for block in table.blocks if not block.gap]
-        table = mark(table, verdicts(store, [*used], shown, reference=options.reference))
+        table = mark(table, assess(store, [*used], shown, reference=options.reference))
     return (table,)
 
 

@@ -32,7 +32,7 @@ class Verdicts:
     """Row to why it was not compared"""
 
 
-def verdicts(
+def assess(
     study: Store, conventions: Sequence[str | None], rules: Sequence[str], *, reference: str = ""
 ) -> Verdicts:
     """Judge every figure of a comparison by the primary test, two-source t with Holm's correction.

@@ -4,8 +4,8 @@ From the start of the process to its last line: MMSA trains one run after anothe
 a row of results; ours runs a worker a core, keeps predictions of every epoch on validation and test, scores
 them and mirrors them in MLflow. Scaling is the same study with one worker.
 
-MMSA's LF-DNN and TFN cannot train on a last batch of one sample, so a `--scale` that leaves one (of 32 or 128)
-will not do; 0.24 will.
+MMSA's LF-DNN and TFN cannot train on a last batch of one sample, so a `--scale` that leaves one (of 32 or
+128) will not do; 0.24 will.
 """
 
 from __future__ import annotations

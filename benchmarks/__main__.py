@@ -1,4 +1,4 @@
-"""Print every measurement: start-up, feature files, training beside MMSA and beside the references."""
+"""Print every measurement: start-up, feature files, training, studies, engines, the leaderboard site."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from benchmarks import (
     at_scale,
     data_speed,
     engine_overhead,
+    site_speed,
     startup,
     whole_study,
 )
@@ -35,7 +36,8 @@ def main() -> None:
     )
     parser.add_argument("--layers", type=int, default=2, help="of the references' random BERT and ours")
     parser.add_argument(
-        "--only", choices=("startup", "training", "references", "data", "study", "scale", "engines")
+        "--only",
+        choices=("startup", "training", "references", "data", "study", "scale", "engines", "site"),
     )
     parser.add_argument(
         "--data", default="mosi:unaligned,mosei:aligned", help="twins whose files are measured"
@@ -45,6 +47,9 @@ def main() -> None:
     parser.add_argument("--study-seeds", type=int, default=5)
     parser.add_argument("--study-epochs", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=50, help="of 200 cells at scale; 50 make 10,000 runs")
+    parser.add_argument("--site-methods", type=int, default=50, help="of the leaderboard, on 8 datasets")
+    parser.add_argument("--site-seeds", type=int, default=10)
+    parser.add_argument("--times", type=int, default=10, help="that each page of it is opened")
     options = parser.parse_args()
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -62,6 +67,8 @@ def main() -> None:
         whole_study.main(options)
     if options.only in (None, "scale"):
         at_scale.main(options)
+    if options.only in (None, "site"):
+        site_speed.main(options)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ def power_of(
     shift = abs(difference) / se
     if shift > 30 + reach:  # certain; nct loses its digits there
         return 1.0
-    return float(nct.sf(reach, df, shift) + nct.cdf(-reach, df, shift))
+    # the other tail by symmetry: nct.cdf is nan there at few degrees of freedom
+    return float(nct.sf(reach, df, shift) + nct.sf(reach, df, -shift))
 
 
 def minimum_detectable(

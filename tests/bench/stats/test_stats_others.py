@@ -142,6 +142,12 @@ def test_power_and_its_inverses_agree() -> None:
     assert power_of(0.0, pilot, 5) == pytest.approx(0.05, abs=1e-6)
 
 
+@pytest.mark.parametrize("sd_b", [0.0, 0.002, 0.01])
+def test_two_seeds_have_a_detectable_difference(sd_b: float) -> None:
+    pilot = Sources(sd_examples=0.0001, sd_a=0.01, sd_b=sd_b, samples=686)  # one to two degrees of freedom
+    assert power_of(minimum_detectable(pilot, 2), pilot, 2) == pytest.approx(0.8, abs=1e-3)
+
+
 def test_no_number_of_seeds_mends_a_small_test_set() -> None:
     assert seeds_needed(0.02, Sources(sd_examples=0.01, sd_a=0.01, sd_b=0.01, samples=686)) is None
     with pytest.raises(SpecError, match="not be 0"):

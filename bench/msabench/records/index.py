@@ -51,21 +51,31 @@ class Entry:
     """Content of `run.json` without environment, losses and traceback; None where it is damaged"""
     sound: Signature | None = None
     """Of the truths that its predictions were found to fit"""
+    made: RunRecord | None = None
+    """What `record` gave: a report asks several times, and records cannot be changed"""
 
     @property
     def settled(self) -> bool:
         """Whether its files can have no other content under these signatures."""
         return settled(self.run, self.read) and (not self.predictions or settled(self.predictions, self.read))
 
-    def record(self, path: Path) -> RunRecord:
+    def record(self, runs: Path, key: str) -> RunRecord:
         """The record without arrays, environment, traceback and what is per epoch, but for `seconds`.
+
+        Parameters
+        ----------
+        runs, key
+            The folder of all runs, and the run's own in it.
 
         Raises
         ------
         RecordError
-            If its `run.json`, which the path names for the message, is damaged.
+            If its `run.json` is damaged.
         """
-        return from_json(read_json(path) if self.summary is None else self.summary, path)
+        if self.made is None:
+            path = runs / key / RUN
+            self.made = from_json(read_json(path) if self.summary is None else self.summary, path)
+        return self.made
 
 
 def settled(file: Signature, read: int) -> bool:

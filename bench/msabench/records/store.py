@@ -119,7 +119,7 @@ class Store:
         """
         current = self.planned()
         return {
-            key: entry.record(self.runs_folder / key / RUN)
+            key: entry.record(self.runs_folder, key)
             for key, entry in self._index.entries().items()
             if (status is None or entry.status == status) and (not current or key in current)
         }
@@ -127,7 +127,7 @@ class Store:
     def readable(self, status: Status | None = None) -> dict[str, RunRecord]:
         """`summaries` of all that can be read, superseded ones too; damaged records are left out."""
         return {
-            key: entry.record(self.runs_folder / key / RUN)
+            key: entry.record(self.runs_folder, key)
             for key, entry in self._index.entries().items()
             if entry.summary is not None and (status is None or entry.status == status)
         }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import zipfile
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from msabench.arrays import read_npz
+from msabench.column_files import read_arrays
 from msabench.errors import DataError, unknown
 from msabench.run import Array
 
@@ -164,13 +162,24 @@ class Columns:
                 try:
                     float(value)
                 except (TypeError, ValueError):
-                    what = f"'{value}' is no number" if str(value).strip() else "the cell is empty"
-                    return DataError(what, where=self.cell(column, row))
+                    return _no_number(value, self.cell(column, row))
         return DataError(f"'{column}' holds {values.dtype}, not real numbers", where=str(self.path))
 
     @property
     def found(self) -> str:
-        return f"the file has: {', '.join(self.columns) or 'no columns'}"
+        """The names of the columns, for an error."""
+        names = (name if name.strip() else "one without a name" for name in self.columns)
+        return f"the file has: {', '.join(names) or 'no columns'}"
+
+
+def _no_number(value: object, where: str) -> DataError:
+    text = str(value).strip()
+    if not text:
+        return DataError("the cell is empty", where=where, fix="give every sample a value")
+    fix = "give scores, logits, or the numbers of classes from 0 on"
+    if re.fullmatch(r"[+-]?\d+,\d+", text):
+        fix = "write decimals with a point"
+    return DataError(f"'{text}' is no number", where=where, fix=fix)
 
 
 def _prediction_columns(table: Columns, pred: str | None) -> list[str]:
@@ -196,6 +205,12 @@ def _prediction_columns(table: Columns, pred: str | None) -> list[str]:
     ordered = {c.strip().lower(): c for c in logits}
     wanted = [f"{LOGIT_PREFIX}{i}" for i in range(len(logits))]
     missing = next((name for name in wanted if name not in ordered), None)
+    if len(logits) == 1:
+        raise DataError(
+            f"'{logits[0]}' is the only column of logits: whether it speaks for class 0 or 1 is not said",
+            where=str(table.path),
+            fix="call it 'prediction' if it is above 0 for class 1, or add the other class's",
+        )
     if missing is not None:
         raise DataError(
             f"the file has {len(logits)} columns of logits, but not '{missing}'; {table.found}",
@@ -237,71 +252,4 @@ def read_columns(path: Path, form: str | None = None) -> Columns:
     DataError
         If the file is missing, empty, cannot be read, or its rows differ in length.
     """
-    reader = _READERS.get(f".{form}" if form else path.suffix.lower())
-    if reader is None:
-        ends = f"is called '{form}'" if form else f"ends in '{path.suffix}'"
-        raise DataError(
-            f"a file of predictions ends in {', '.join(_READERS)}, but this one {ends}", where=str(path)
-        )
-    if not path.is_file():
-        raise DataError("the file of predictions does not exist", where=str(path.absolute()))
-    if not path.stat().st_size:
-        raise DataError("the file of predictions is empty", where=str(path))
-    try:
-        return Columns(path=path, columns=reader(path))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, csv.Error, RecursionError) as error:
-        raise DataError(f"the file of predictions cannot be read: {error}", where=str(path)) from error
-
-
-def _read_text(path: Path) -> dict[str, Array]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        header = [name.strip() for name in next(reader, [])]
-        rows = [row for row in reader if row]  # the csv module gives [] for a blank line
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise DataError(f"two columns are called '{twice}'", where=str(path))
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"the row has {len(row)} cells, but the header {len(header)}", where=f"{path}, row {number}"
-            )
-    return {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
-
-
-def _read_npz(path: Path) -> dict[str, Array]:
-    return read_npz(path)
-
-
-def _read_parquet(path: Path) -> dict[str, Array]:
-    import pandas as pd
-
-    frame = pd.read_parquet(path)
-    return {str(name): frame[name].to_numpy() for name in frame.columns}
-
-
-def _read_json(path: Path) -> dict[str, Array]:
-    raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    if isinstance(raw, list) and all(isinstance(row, dict) for row in raw):
-        names = list(dict.fromkeys(name for row in raw for name in row))
-        for number, row in enumerate(raw, start=1):
-            if missing := [name for name in names if name not in row]:
-                raise DataError(f"the row has no '{missing[0]}'", where=f"{path}, row {number}")
-        return {name: _listed([row[name] for row in raw]) for name in names}
-    if isinstance(raw, dict) and all(isinstance(values, list) for values in raw.values()):
-        return {name: _listed(values) for name, values in raw.items()}
-    raise ValueError("it must be a list of objects, or an object of lists")
-
-
-def _listed(values: list[object]) -> Array:
-    """Numbers as numbers; what is mixed or ragged stays as it is, for `Columns.numbers` to name it."""
-    if any(not isinstance(value, int | float | list) for value in values):
-        made = np.empty(len(values), dtype=object)
-        made[:] = values
-        return made
-    return np.array(values)
-
-
-_READERS = {
-    ".csv": _read_text, ".tsv": _read_text, ".npz": _read_npz, ".parquet": _read_parquet, ".json": _read_json,
-}  # fmt: skip
+    return Columns(path=path, columns=read_arrays(path, form))

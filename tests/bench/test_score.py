@@ -89,7 +89,7 @@ def test_a_nan_prediction_is_let_through_and_a_byte_order_mark_and_blank_lines_t
         ("pred,y\n1,2\n1,\n", r"cell is empty(.|\n)*row 2, column 'y'"),
         ("pred,y\n1,nan\n", r"truth is nan(.|\n)*row 1, column 'y'"),
         ("pred,y\n1,inf\n", r"truth is inf(.|\n)*row 1"),
-        ("pred,y\n1,2,3\n", r"3 cells, but the header 2(.|\n)*row 1"),
+        ("pred,y\n1,2,3\n", r"3 cells, but the header 2(.|\n)*line 2"),
         ('pred,y\n"1,2\n', "cannot be read"),
     ],
 )

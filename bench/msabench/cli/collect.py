@@ -32,14 +32,12 @@ def collect(
     """
     from rich.console import Console
 
+    from msabench.cli.folders import planned_study
     from msabench.cli.sync import sync
-    from msabench.errors import unknown
     from msabench.search.trials import store_of
 
-    names = sorted(path.parent.name for path in results_root.glob("*/study.toml"))
-    if study not in names:
-        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
-    folder, console = results_root / study, Console(emoji=False, soft_wrap=True, highlight=False)
+    folder = planned_study(results_root, study)
+    console = Console(emoji=False, soft_wrap=True, highlight=False)
     places = {"trials": store_of(folder).path, "runs": folder}
     looks = {what: _collected(console, what, place) for what, place in places.items()}
     if tracking and any((folder / "runs").glob("*")):
@@ -85,7 +83,9 @@ def _say_next(console: Console, folder: Path, looks: dict[str, Look], *, submit:
         console.print(f"missing: {run['row']} {run['dataset']} seed {run['seed']} ({key})", markup=False)
     lost = looks["trials"].lost
     tuned = any(run.get("track") == "tuned" for run in planned.values())
-    stage = bool(read_study(folder / "study.toml").search) and not tuned and not looks["trials"].alive
+    frozen = folder / "study.toml"  # a study of imports alone has none
+    searched = frozen.exists() and read_study(frozen).search is not None
+    stage = searched and not tuned and not looks["trials"].alive
     if not (missing or lost or stage):
         failed = [
             key for found in looks.values() for key, state in found.recorded.items() if state == "failed"

@@ -21,9 +21,10 @@ def merge(
     The studies are only read. The same run may be in several of them if its predictions are equal.
     """
     from msabench.merge import merge as join
+    from msabench.study import checked_name
 
     folders = [results_root / name if (results_root / name).is_dir() else Path(name) for name in studies]
-    done = join(results_root / out, folders)
+    done = join(results_root / checked_name(out), folders)
     for note in done.notes:
         typer.secho(f"note: {note}", fg=typer.colors.YELLOW, err=True)
     typer.echo(f"{done.runs} runs joined, {done.duplicates} of them in several studies: {done.folder}")

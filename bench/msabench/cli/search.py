@@ -30,14 +30,18 @@ def show(
     """
     from rich.console import Console
 
-    from msabench.errors import SpecError, unknown
+    from msabench.cli.folders import planned_study
+    from msabench.errors import SpecError
     from msabench.search.trials import store_of
     from msabench.study import plan, read_study
 
-    folder = results_root / study
+    folder = planned_study(results_root, study)
     if not (folder / "study.toml").is_file():
-        names = sorted(p.parent.name for p in results_root.glob("*/study.toml"))
-        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+        raise SpecError(
+            f"the study '{study}' holds imported results alone, which no search chose settings for",
+            where=str(folder),
+            fix=f"msabench report {study} shows them",
+        )
     spec = read_study(folder / "study.toml")
     if spec.search is None:
         raise SpecError(

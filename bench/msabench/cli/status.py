@@ -22,18 +22,18 @@ def status(
     """Runs finished, failed, in training and missing, of one study or of all."""
     from rich.console import Console
 
-    from msabench.errors import SpecError, unknown
+    from msabench.cli.folders import planned_studies, planned_study
+    from msabench.errors import SpecError
 
-    # one that holds nothing but imports, or was joined from such, has a plan and no frozen specification
-    marks = (path for name in ("study.toml", "plan.json") for path in results_root.glob(f"[!.]*/{name}"))
-    names = sorted({path.parent.name for path in marks})
-    if study and study not in names:
-        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+    console = Console(emoji=False)
+    if study:
+        _print_study(console, planned_study(results_root, study), details=True)
+        return
+    names = planned_studies(results_root)
     if not names:
         raise SpecError(f"there is no study below '{results_root}'", fix="msabench run --datasets demo")
-    console = Console(emoji=False)
-    for name in [study] if study else names:
-        _print_study(console, results_root / name, details=study is not None)
+    for name in names:
+        _print_study(console, results_root / name, details=False)
 
 
 def _print_study(console: Console, folder: Path, details: bool) -> None:

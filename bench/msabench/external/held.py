@@ -70,13 +70,38 @@ def outcome_of(record: RunRecord, store: Store, lines: dict[str, dict[str, Any]]
     )
 
 
+def same_as_another_seed(
+    records: Sequence[RunRecord], store: Store, lines: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, ...]]:
+    """Remarks on each record whose predictions another seed of its row has too: one result counted twice."""
+    spec, fresh = records[0].spec, {record.spec.seed for record in records}
+    others = [
+        store.get(key)
+        for key, line in lines.items()
+        if (line["row"], line["dataset"]) == (spec.row, spec.dataset)
+        and line["seed"] not in fresh
+        and store.has(key)
+    ]
+    remarks: list[tuple[str, ...]] = []
+    for place, record in enumerate(records):
+        equal = [each.spec.seed for each in (*others, *records[:place]) if _equal(each, record)]
+        said = (
+            f"its predictions are those of seed {equal[0]} too: is one result given for two?" if equal else ""
+        )
+        remarks.append((said,) if said else ())
+    return remarks
+
+
 def _same(record: RunRecord, store: Store) -> bool:
     try:
-        held = store.get(record.key)
+        return _equal(store.get(record.key), record)
     except RecordError:
         return False
+
+
+def _equal(one: RunRecord, other: RunRecord) -> bool:
     arrays = ("test_predictions", "valid_predictions")
-    return all(np.array_equal(getattr(held, a), getattr(record, a), equal_nan=True) for a in arrays)
+    return all(np.array_equal(getattr(one, a), getattr(other, a), equal_nan=True) for a in arrays)
 
 
 def _differing(record: RunRecord, before: Sequence[str], store: Store) -> str:

@@ -16,18 +16,20 @@ from filelock import FileLock, Timeout
 
 from msabench import __version__
 from msabench.errors import SpecError, unknown
-from msabench.external.held import one_setting, outcome_of
+from msabench.external.held import one_setting, outcome_of, same_as_another_seed
 from msabench.external.matching import Matched, matched
-from msabench.external.naming import external_method, note
-from msabench.external.submission import read_submission
+from msabench.external.naming import external_method, note, words
+from msabench.external.submission import LARGEST_SEED, read_submission
 from msabench.external.target import Target, full_name, target_of
 from msabench.metrics import criterion
 from msabench.records import Store
 from msabench.run import Array, RunRecord, RunSpec, TextMode
 from msabench.selection import CHOSEN_ON_TEST, EPOCH_SELECTION, SELECTIONS, bind
-from msabench.study import plan_line, read_study, write_plan
+from msabench.study import checked_name, plan_line, read_study, write_plan
 
 UNSTATED = "unstated"
+LONGEST_REASON = 200
+"""Characters of how an epoch was chosen, which stands below every table"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +72,14 @@ def study_folder(results_root: Path, study: str | None, dataset: str) -> Path:
     Raises
     ------
     SpecError
-        If several studies have it.
+        If several studies have it, or the name is no folder's.
     """
-    if study:
-        return results_root / study
+    if study is not None:
+        return results_root / checked_name(study)
     base = dataset.partition(":")[0]
     holding = [
         path.parent
-        for path in sorted(results_root.glob("*/plan.json"))
+        for path in sorted(results_root.glob("[!.]*/plan.json"))
         if any(
             str(line["dataset"]).partition(":")[0] == base for line in Store(path.parent).planned().values()
         )
@@ -121,7 +123,10 @@ def import_predictions(
     dataset = full_name(request.dataset, store)
     frozen = read_study(folder / "study.toml") if (folder / "study.toml").exists() else None
     by_seed = _with_seeds(request, read_submission(request.path, form=request.form, pred=request.pred))
-    target = target_of(store, dataset, data_root, study=frozen, twin=twin, file=file, cache_root=cache_root)
+    ids = {str(name) for parts in by_seed.values() for part in parts for name in part.ids}
+    target = target_of(
+        store, dataset, data_root, study=frozen, twin=twin, file=file, cache_root=cache_root, ids=ids
+    )
     found = {seed: matched(parts, target) for seed, parts in by_seed.items()}
     records = [_record(request, method, seed, each, target) for seed, each in found.items()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +134,7 @@ def import_predictions(
         lines = _lines(store)
         one_setting(records, store, lines)
         outcomes = [outcome_of(record, store, lines, replace=request.replace) for record in records]
+        repeats = same_as_another_seed(records, store, lines)
         for record, outcome in zip(records, outcomes, strict=True):
             if outcome != "unchanged":
                 store.write(record, target.truths)
@@ -143,14 +149,18 @@ def import_predictions(
             epochs=record.epochs,
             test=record.test_predictions.shape[1],
             valid=0 if each.valid is None else each.valid.shape[1],
-            remarks=each.remarks,
+            remarks=(*each.remarks, *same),
         )
-        for record, outcome, each in zip(records, outcomes, found.values(), strict=True)
+        for record, outcome, each, same in zip(records, outcomes, found.values(), repeats, strict=True)
     ]
 
 
 def _with_seeds(request: Request, parts: dict[int | None, list[Any]]) -> dict[int, list[Any]]:
     """The parts by seed, which the file or the command names, and not both."""
+    if request.seed is not None and not 0 <= request.seed <= LARGEST_SEED:
+        raise SpecError(
+            f"a seed is a whole number from 0 to 2^63 - 1, but --seed says {request.seed}", fix="--seed 1"
+        )
     named = [seed for seed in parts if seed is not None]
     if named and request.seed is not None and named != [request.seed]:
         raise SpecError(
@@ -176,7 +186,7 @@ def _record(request: Request, method: str, seed: int, found: Matched, target: Ta
     if found.valid is not None:
         valid = found.valid
         measured = tuple(criterion(target.task, each, truths.valid) for each in valid)
-    encoder = " ".join(request.text_encoder.split()) or UNSTATED
+    encoder = words(request.text_encoder, "--text-encoder", shortest=0) or UNSTATED
     chosen = _epoch_selection(request.epoch_selection, epochs)
     spec = RunSpec(
         method=method,
@@ -214,7 +224,7 @@ def _record(request: Request, method: str, seed: int, found: Matched, target: Ta
 
 def _epoch_selection(text: str, epochs: int) -> str:
     """How the epoch was chosen, or (of several epochs) the rule that `as-published` stands for."""
-    plain = " ".join(text.split())
+    plain = words(text, "--epoch-selection", longest=LONGEST_REASON, shortest=0)
     if epochs == 1:
         return CHOSEN_ON_TEST if plain.lower() == CHOSEN_ON_TEST else plain
     if plain:

@@ -66,6 +66,7 @@ def matched(parts: Sequence[Part], target: Target) -> Matched:
         raise DataError(
             f"there are {len(test)} epochs of test predictions, but {len(valid)} of validation predictions",
             where=found["valid"].where,
+            fix="give both splits of every epoch",
         )
     return Matched(test=test, valid=valid, remarks=(*remarks, *_odd(made, target.task)))
 
@@ -91,12 +92,16 @@ def _sorted(
             else:
                 rows[split].append((part, i))
     if wrong:
-        raise DataError(f"{len(wrong)} ids stand in another split: {_some(wrong)}", where=where)
+        raise DataError(
+            f"{len(wrong)} ids stand in another split: {_some(wrong)}",
+            where=where,
+            fix="mend the file's splits, or leave them out: ids tell which split a sample is of",
+        )
     if unknown:
         own = [str(name) for name in target.truths.test_ids[:SHOWN]]
         raise DataError(
             f"{len(unknown)} of {sum(len(part.ids) for part in parts)} ids are of no evaluated split of "
-            f"{target.dataset}: {_some(unknown)}",
+            f"{target.dataset}{' (SYNTHETIC TWIN)' * (target.data_kind == 'twin')}: {_some(unknown)}",
             where=where,
             fix=f"its test ids are written {', '.join(own)}; another variant may have others (msabench show)",
         )
@@ -179,16 +184,31 @@ def _outputs(part: Part, task: Task) -> Array:
         values = values[..., 1] - values[..., 0]
     if values.ndim != 2:
         raise DataError(
-            f"a {task.kind} task has one output a sample, but there are {values.shape[2]}", where=part.where
+            f"a {task.kind} task has one output a sample, but there are {values.shape[2]}",
+            where=part.where,
+            fix="give one column 'prediction'" + ", or 'logit_0' and 'logit_1'" * (task.kind == "binary"),
         )
-    if task.kind == "binary" and values.min() >= 0 and values.max() <= 1:
+    return (_binary_logits(part, values) if task.kind == "binary" else values).astype(np.float32)
+
+
+def _binary_logits(part: Part, values: Array) -> Array:
+    """Logits as they are; numbers of classes as logits of -1 and 1; what can be neither is refused."""
+    if np.isin(values, (0, 1)).all():
+        return 2 * values - 1
+    if values.min() >= 0 and values.max() <= 1:
         raise DataError(
-            "all predictions lie between 0 and 1, as probabilities or classes do; "
-            "a logit is expected, which is above 0 for class 1",
+            "all predictions lie between 0 and 1, as probabilities do; "
+            "a logit is expected, which is above 0 for class 1, or the class itself, 0 or 1",
             where=part.where,
             fix="give log(p / (1 - p)), or two columns 'logit_0' and 'logit_1'",
         )
-    return values.astype(np.float32)
+    if values.min() >= 0 and (values == np.rint(values)).all():
+        raise DataError(
+            f"the classes of a binary task are 0 and 1, but the predictions go up to {values.max():g}",
+            where=part.where,
+            fix="number the classes from 0, or give logits",
+        )
+    return values
 
 
 def _class_logits(part: Part, classes: int) -> Array:
@@ -201,7 +221,7 @@ def _class_logits(part: Part, classes: int) -> Array:
     raise DataError(
         f"a task of {classes} classes needs {classes} logits a sample, or the number of its class from 0",
         where=part.where,
-        fix=f"name the columns 'logit_0' to 'logit_{classes - 1}'",
+        fix=f"name the columns 'logit_0' to 'logit_{classes - 1}', in the order of the classes' numbers",
     )
 
 
@@ -218,13 +238,18 @@ def _odd(made: Mapping[str, Array], task: Task) -> list[str]:
                     f"{int(far.sum())} predictions of the {split} split lie far outside the labels' range "
                     f"{low:g} to {high:g}, as {values[far][0]:g}: are they on another scale?"
                 )
-        if any((epoch == epoch[:1]).all() for epoch in values):
-            remarks.append(
-                f"all predictions of the {split} split are equal: correlations will be undefined"
-                if len(values) == 1
-                else f"in some epochs all predictions of the {split} split are equal"
-            )
+        same = values if task.kind == "regression" else _classes(values)
+        if any((epoch == epoch[:1]).all() for epoch in same):
+            one = f"all predictions of the {split} split are "
+            one += "equal: correlations will be undefined" if task.kind == "regression" else "of one class"
+            remarks.append(one if len(values) == 1 else f"in some epochs {one.partition(':')[0]}")
     return remarks
+
+
+def _classes(values: Array) -> Array:
+    """(E, N) numbers of the classes that logits stand for."""
+    classes: Array = values.argmax(axis=2) if values.ndim == 3 else values > 0
+    return classes
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,7 +12,9 @@ from msabench.errors import DataError
 from msabench.predictions import ID_NAMES, TRUTH_NAMES, Columns, read_columns
 from msabench.run import Array
 
-SPLIT_NAMES, SEED_NAMES = ("split", "set", "fold"), ("seed", "seeds")
+SPLIT_NAMES, SEED_NAMES, EPOCH_NAMES = ("split", "set", "fold"), ("seed", "seeds"), ("epoch", "epochs")
+LARGEST_SEED = 2**63 - 1
+"""Frames of scores hold seeds as int64"""
 _SPLITS = {
     "test": "test", "valid": "valid", "val": "valid", "dev": "valid", "validation": "valid",
     "train": "train", "training": "train",
@@ -97,9 +99,15 @@ def _rows(table: Columns, pred: str | None) -> Part:
         raise DataError(
             f"no column of ids; {table.found}",
             where=str(table.path),
-            fix="call it 'id': without ids nobody can tell which prediction belongs to which sample",
+            fix="call it 'id' in the first line: without ids nobody can tell which prediction belongs to "
+            "which sample",
         )
     ids = _ids(table, column)
+    if not len(ids):
+        raise DataError(
+            "the file holds no samples", where=str(table.path), fix="give a row for each sample of the split"
+        )
+    _one_epoch(table)
     outputs = table.outputs(pred)
     parts = [table.numbers(name) for name in outputs]
     for name, values in zip(outputs, parts, strict=True):
@@ -119,8 +127,6 @@ def _rows(table: Columns, pred: str | None) -> Part:
                 where=table.cell(name, int(odd[0])),
                 fix="a result with gaps cannot stand beside whole ones: predict every sample",
             )
-    if not len(ids):
-        raise DataError("the file holds no samples", where=str(table.path))
     values = parts[0] if len(parts) == 1 else np.stack(parts, axis=1)
     truth = table.called(TRUTH_NAMES)
     return Part(
@@ -134,11 +140,44 @@ def _rows(table: Columns, pred: str | None) -> Part:
 def _by_seed(table: Columns, part: Part) -> dict[int | None, list[Part]]:
     """One part for each seed and split that the file names."""
     seeds, splits = _seeds(table, len(part.ids)), _splits(table, len(part.ids))
+    rows: dict[tuple[int | None, str], list[int]] = {}
+    for row, group in enumerate(zip(seeds, splits, strict=True)):
+        rows.setdefault(group, []).append(row)
     made: dict[int | None, list[Part]] = {}
-    for seed, split in sorted(set(zip(seeds, splits, strict=True)), key=str):
-        here = [(s, p) == (seed, split) for s, p in zip(seeds, splits, strict=True)]
-        made.setdefault(seed, []).append(replace(part.rows(np.flatnonzero(here)), split=split))
+    for (seed, split), here in sorted(rows.items(), key=lambda each: (each[0][0] or 0, each[0][1])):
+        where = part.where if seed is None else f"{part.where}, seed {seed}"
+        made.setdefault(seed, []).append(replace(part.rows(np.array(here)), split=split, where=where))
     return made
+
+
+def _one_epoch(table: Columns) -> None:
+    """Rows are of one epoch; which one is only said, so a column of equal numbers does no harm."""
+    column = table.called(EPOCH_NAMES)
+    if column is None or table.columns[column].ndim != 1:
+        return
+    epochs = list(dict.fromkeys(str(value) for value in table.columns[column].tolist()))
+    if len(epochs) > 1:
+        raise DataError(
+            f"'{column}' names {len(epochs)} epochs, but a row a sample is of one epoch",
+            where=str(table.path),
+            fix="give the epoch that you chose; or all of them as an .npz of 'test' and 'valid' "
+            "(epochs, samples) with 'test_ids' and 'valid_ids', for epoch rules to choose from",
+        )
+
+
+def checked_seed(value: object) -> int:
+    """A seed as a number.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number from 0 to `LARGEST_SEED`.
+    """
+    text = str(value).strip()
+    seed = int(text) if text.isdecimal() else float(text)
+    if seed != seed // 1 or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"{value} is no seed")
+    return int(seed)
 
 
 def _seeds(table: Columns, n: int) -> Sequence[int | None]:
@@ -151,12 +190,11 @@ def _seeds(table: Columns, n: int) -> Sequence[int | None]:
     seeds: list[int] = []
     for row, value in enumerate(values):
         try:
-            number = float(value)
-            if not number.is_integer() or number < 0:
-                raise ValueError
+            seeds.append(checked_seed(value))
         except (TypeError, ValueError, OverflowError):
-            raise DataError(f"'{value}' is no seed", where=table.cell(column, row)) from None
-        seeds.append(int(number))
+            raise DataError(
+                f"'{value}' is no seed", where=table.cell(column, row), fix="give whole numbers from 0 on"
+            ) from None
     return seeds
 
 
@@ -182,5 +220,9 @@ def _ids(table: Columns, column: str) -> Array:
     text = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.tolist()]
     ids = np.array([each.strip() for each in text], dtype=str)
     if len(odd := np.flatnonzero(ids == "")):
-        raise DataError("an id is empty", where=f"{table.path}, row {odd[0] + 1}, column '{column}'")
+        raise DataError(
+            "an id is empty",
+            where=f"{table.path}, row {odd[0] + 1}, column '{column}'",
+            fix="give every row the id of its sample",
+        )
     return ids

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msabench.data import resolve
-from msabench.errors import SpecError
+from msabench.errors import MsabenchError, SpecError
 from msabench.records import Store
 from msabench.run import DataKind, RunRecord, Task, Truths
 from msabench.study import StudySpec
@@ -30,6 +32,11 @@ class Target:
     def identity(self) -> tuple[str, str, str]:
         """What must be equal between runs that are compared."""
         return self.data_kind, self.data_hash, self.truths.fingerprint
+
+    def knows(self, ids: Collection[str]) -> bool:
+        """Whether every id is of one of its splits."""
+        evaluated = {str(each) for each in (*self.truths.test_ids, *self.truths.valid_ids)}
+        return evaluated.union(self.train_ids).issuperset(ids)
 
 
 def full_name(dataset: str, store: Store) -> str:
@@ -136,8 +143,15 @@ def target_of(
     twin: bool = False,
     file: Path | None = None,
     cache_root: Path | None = None,
+    ids: Collection[str] = (),
 ) -> Target:
     """The split to check against: the study's own, so that all its rows are judged by one; else the file's.
+
+    Parameters
+    ----------
+    ids
+        Those of the predictions. Where the study's records do not know some, as they keep no training split,
+        the dataset's file is looked at too, if it is at hand.
 
     Raises
     ------
@@ -148,6 +162,11 @@ def target_of(
     """
     held = of_study(store, dataset)
     if held is not None and not (twin or file):
+        if held.knows(ids):
+            return held
+        with suppress(MsabenchError):
+            made = of_data(dataset, root, study=study, twin=held.data_kind == "twin", cache_root=cache_root)
+            return replace(held, train_ids=made.train_ids if made.identity == held.identity else frozenset())
         return held
     made = of_data(dataset, root, study=study, twin=twin, file=file, cache_root=cache_root)
     if held is not None and held.identity != made.identity:

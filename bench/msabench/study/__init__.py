@@ -1,6 +1,6 @@
 """A study: what one benchmark compares, frozen into its folder, and the runs it needs."""
 
-from msabench.study.names import FIRST_SEED, expand_datasets, expand_seeds
+from msabench.study.names import FIRST_SEED, checked_name, expand_datasets, expand_seeds
 from msabench.study.planning import Plan, Skipped, freeze, plan, plan_line, write_plan
 from msabench.study.remaining import Work, remaining
 from msabench.study.spec import StudySpec, read_study
@@ -11,6 +11,7 @@ __all__ = [
     "Skipped",
     "StudySpec",
     "Work",
+    "checked_name",
     "expand_datasets",
     "expand_seeds",
     "freeze",

@@ -12,6 +12,25 @@ FIRST_SEED = 1111
 """Studies of this field count their seeds from here."""
 
 
+def checked_name(name: str) -> str:
+    """A study's name, which is that of its folder below the results root.
+
+    Raises
+    ------
+    SpecError
+        If it leads elsewhere, begins with a dot or a minus sign, or holds what a folder's name should not.
+
+    >>> checked_name("mosi-2.1")
+    'mosi-2.1'
+    """
+    if not re.fullmatch(r"[\w+][\w.+-]*", name):
+        raise SpecError(
+            f"study name {name!r} is no folder name: use letters, digits, . _ + -",
+            fix="it names a folder below the results root, which --results-root sets",
+        )
+    return name
+
+
 def expand_datasets(names: str | Sequence[str], *, twin: bool = False) -> tuple[str, ...]:
     """Names and wildcards, separated by commas, as canonical `dataset:variant`.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +16,7 @@ import tomli_w
 from msabench.errors import SpecError, unknown
 from msabench.run import Budget, Track
 from msabench.search import SearchSpec
+from msabench.study.names import checked_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class StudySpec:
             raise SpecError(f"`seconds > 0` must hold for a run, but got seconds={self.budget.seconds}")
         if self.budget.patience is not None and self.budget.patience < 0:
             raise SpecError(f"`patience >= 0` must hold, but got patience={self.budget.patience}")
-        if self.name and not re.fullmatch(r"[\w.+-]+", self.name):
-            raise SpecError(f"study name {self.name!r} is no folder name: use letters, digits, . _ + -")
+        if self.name:
+            checked_name(self.name)
 
     def _check_search(self) -> None:
         for track in self.tracks:

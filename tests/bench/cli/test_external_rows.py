@@ -66,6 +66,15 @@ def test_status_lists_a_study_that_holds_only_imports(results: Path) -> None:
         assert "external:Good" in text and "external:Single" in text
 
 
+def test_nothing_is_left_to_collect_and_no_search_was_made(results: Path) -> None:
+    said = _said(results, "collect", "demo-external", "--no-tracking")
+    assert "every run is recorded: msabench report demo-external" in said
+    told = str(_command(results, "search", "show", "demo-external").exception)
+    assert "holds imported results alone" in told and "msabench report demo-external" in told
+    for words in (("collect", "demo-externel"), ("search", "show", "demo-externel")):
+        assert "did you mean 'demo-external'?" in str(_command(results, *words).exception)
+
+
 def test_figures_that_cannot_be_told_apart_and_stars(results: Path) -> None:
     text = _said(results, "report", "demo-external", "--reference", "external:Good")
     assert "differs from Good · external" in text

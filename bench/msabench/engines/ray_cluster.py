@@ -10,19 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from msabench.engines.local import default_workers
 from msabench.errors import SpecError
 
 KNOCK_SECONDS = 5.0
-TRIAL_SECONDS = 30.0
+TRIAL_SECONDS = 60.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
 """Ray's own switches: nothing is reported to anybody, nothing is said about coming versions"""
+TOKEN, TOKEN_PATH, AUTH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
 _TRIAL = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')"
 
 
@@ -44,6 +46,9 @@ def connected(address: str, cpus: float) -> Iterator[Any]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if address and _has_token():
+        # a head that finds a token asks for it; a driver that is given an address sends none by itself
+        os.environ.setdefault(AUTH, "token")
     try:
         import ray
     except ImportError as error:
@@ -118,7 +123,15 @@ def check(address: str) -> None:
         raise _unreachable(address, said[-1] if said else f"exit code {trial.returncode}")
 
 
+def _has_token() -> bool:
+    """Whether this machine knows the token of a cluster, at one of the places where Ray looks for it."""
+    named = os.environ.get(TOKEN) or os.environ.get(TOKEN_PATH)
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _unreachable(address: str, why: str) -> SpecError:
     what = f"no Ray cluster answers at '{address}'" if address else "Ray does not start on this machine"
     fix = "ray status --address HOST:PORT on its head; without --address, msabench starts a Ray of its own"
+    if address and not _has_token():
+        fix = f"{fix}; if it asks for a token, {TOKEN} or ~/.ray/auth_token is where Ray looks for it"
     return SpecError(f"{what}: {why.strip().splitlines()[0] if why.strip() else 'no reason given'}", fix=fix)

@@ -17,6 +17,8 @@ _MEMORY = (
     (_CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _KILLS = Path("/proc/vmstat")
+_LENT = "SLURM_CPUS_ON_NODE"
+"""Cores of the job that this process runs in; not every cluster binds processes to them"""
 
 
 def free_memory() -> int:
@@ -37,12 +39,18 @@ def oom_kills() -> int:
 
 
 def cores() -> int:
-    """Cores that this process may use: those it is bound to, or fewer if a cgroup's quota says so."""
+    """Cores that this process may use: those it is bound to, or fewer if a cgroup or SLURM says so."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for folder in _cgroups(_CGROUPS):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # absent, or 'max'
             quota, period = (folder / "cpu.max").read_text().split()
             bound = min(bound, math.ceil(int(quota) / int(period)))
+    for folder in _cgroups(_CGROUPS / "cpu"):
+        with suppress(OSError):
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            bound = min(bound, math.ceil(int(quota) / int(period)) if int(quota) > 0 else bound)
+    with suppress(KeyError, ValueError):
+        bound = min(bound, int(os.environ[_LENT]))
     return max(1, bound)
 
 
@@ -52,9 +60,9 @@ def _cgroups(root: Path) -> Iterator[Path]:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
-    kind = "memory" if root.name == "memory" else ""
-    own = next((path for _, kinds, path in (x.split(":", 2) for x in lines) if kinds == kind), "/")
-    path = root / own.lstrip("/")
+    kind = "" if root == _CGROUPS else root.name  # as in `4:cpu,cpuacct:/path`, and `0::/path` of v2
+    found = (path for _, kinds, path in (x.split(":", 2) for x in lines) if kind in kinds.split(","))
+    path = root / next(found, "/").lstrip("/")
     yield from (folder for folder in (path, *path.parents) if folder.is_relative_to(root))
 
 

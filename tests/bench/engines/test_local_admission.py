@@ -1,5 +1,8 @@
 """Which slots there are, and which run may start beside those that run."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from msabench import encoders
 from msabench.cli.engines import seconds
 from msabench.data import source
+from msabench.engines import free
 from msabench.engines.admission import MIB, PROCESS, Admission, estimate
 from msabench.engines.free import cores, free_memory, oom_kills
 from msabench.engines.job import Job
@@ -59,6 +63,35 @@ def test_what_a_run_took_replaces_the_estimate(job: Job, tmp_path: Path) -> None
 
 def test_the_machine_answers() -> None:
     assert free_memory() > 0 and cores() >= 1 and oom_kills() >= 0
+
+
+def test_a_process_bound_to_one_core_has_one() -> None:
+    bind = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+    told = f"{bind}; from msabench.engines.local import devices; print(devices(None, 0))"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "['cpu']"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "250000 100000"}, 3),
+        ({"cpu.max": "max 100000"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
+    ],
+)
+def test_a_containers_quota_of_cores_counts(
+    files: dict[str, str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(free, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    assert cores() == expected
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")  # of a job whose node binds no process to its cores
+    assert cores() == 2
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, None), (None, 1, 0), (None, 0, 2)])

@@ -20,9 +20,9 @@ Study = Callable[..., list[str]]
 FAULTS = '''
     def on_epoch_start(self, progress: Progress) -> None:
         """Go wrong in the second epoch, in the way that is asked for."""
-        import ctypes, os, signal
+        import ctypes, os, signal, torch
         if progress.epoch == 2:
-            print(f"about to {self.hp.fault}")
+            print(f"about to {self.hp.fault}, threads: {torch.get_num_threads()}")
             if self.hp.fault == "segfault":
                 ctypes.string_at(0)
             if self.hp.fault == "leave":

@@ -40,7 +40,7 @@ def test_each_loses_its_own_run_only(
         assert record["failure"]["cause"] == cause, record["failure"]
         assert message in record["failure"]["message"]
         log = (tmp_path / "results" / "s" / "logs" / f"{key}.log").read_text()
-        assert logged in log, log
+        assert logged in log and f"about to {fault}, threads: 1" in log, log
         assert cause in ("exception",) or f"{key}.log" in record["failure"]["message"]
     shown = call([*study()[:1], "show", found["fault=segfault"][0], "--results-root",
                   str(tmp_path / "results")], faulty)  # fmt: skip

@@ -6,17 +6,16 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from msabench import encoders, memory
+from msabench.checkpoint import Checkpoint
 from msabench.data.types import Dataset
 from msabench.encoders import EncoderRef
 from msabench.errors import MsabenchError
@@ -29,10 +28,6 @@ from msabench.trainer import Log, NotFinite, Trainer
 OUT_OF_TIME = "runs ended by the limit on seconds: how many epochs fit into it depends on the machine"
 
 
-_SPARING = 20
-"""Times as long as a checkpoint takes to write, it is not written again"""
-
-
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
     """What a progress bar shows."""
@@ -41,33 +36,6 @@ class EpochReport:
     epochs: int
     seconds: float
     criterion: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """Where an interrupted run goes on from, and how often that is written.
-
-    After each epoch, unless writing would take more than a twentieth of the time: then as soon as it does
-    not, and at the latest after so many seconds.
-    """
-
-    path: Path
-    every_seconds: float = 60.0
-
-    def due(self, since: float, cost: float) -> bool:
-        """Whether to write, so many seconds after the last time, which took `cost` seconds."""
-        return since >= min(self.every_seconds, _SPARING * cost)
-
-    def write(self, trainer: Trainer) -> None:
-        """Replace the file, whole or not at all; a disk that refuses costs the checkpoint, not the run."""
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            torch.save(trainer.state(), temporary)
-            temporary.replace(self.path)
-        except (OSError, RuntimeError) as error:  # the latter is what torch makes of a full disk
-            print(f"no checkpoint after epoch {trainer.log.epochs}: {error}", flush=True)
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def train(
@@ -85,7 +53,8 @@ def train(
     Parameters
     ----------
     checkpoint
-        If its file is there, the run goes on from it, with the same result to the last bit.
+        If its file is there, the run goes on from it, with the same result to the last bit. One that is
+        damaged, or of another run, version or device, is not used: the run begins anew, and prints why.
     on_epoch
         Called after each epoch.
     pace
@@ -102,9 +71,10 @@ def train(
     begun = time.perf_counter()
     try:
         trainer = set_up(spec, dataset, encoder, device)
+        if checkpoint and (unfit := checkpoint.restore(trainer)):
+            print(f"the checkpoint is not used, training begins anew: {unfit}", flush=True)
+            trainer = set_up(spec, dataset, encoder, device)
         trainer.pace = pace
-        if checkpoint and checkpoint.path.exists():
-            trainer.restore(torch.load(checkpoint.path, map_location=device, weights_only=True))
         trainer.setup_seconds = time.perf_counter() - begun
         trainer.fit(_after_epoch(checkpoint, on_epoch))
     except MsabenchError:

@@ -235,6 +235,9 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.log = Log(**state["log"])
+        # predictions are kept in main memory, wherever the rest of a checkpoint belongs
+        self.log.valid = [each.cpu() for each in self.log.valid]
+        self.log.test = [each.cpu() for each in self.log.test]
 
 
 def _must_be_finite(what: str, values: Tensor) -> None:

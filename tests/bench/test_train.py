@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from msabench import encoders
+from msabench.checkpoint import Checkpoint
 from msabench.data import Dataset, load
 from msabench.method import METHODS, Method, Progress
 from msabench.run import Budget, RunRecord, RunSpec
-from msabench.train import Checkpoint, EpochReport, train
+from msabench.train import EpochReport, train
 from msabench.trainer import Trainer
 
 TINY = encoders.resolve("tiny", "en")
@@ -78,7 +79,7 @@ def test_the_same_spec_gives_the_same_bits_and_another_seed_others(demo: Dataset
 @pytest.mark.parametrize("method", ["lf_dnn", "tfn", "almt"])
 def test_an_interrupted_run_goes_on_with_the_same_bits(demo: Dataset, method: str, tmp_path: Path) -> None:
     whole = run(demo, method=method, epochs=4)
-    checkpoint = Checkpoint(path=tmp_path / "run.pt", every_seconds=0)
+    checkpoint = Checkpoint(path=tmp_path / "run.pt", run="a", every_seconds=0)
 
     def interrupt(report: EpochReport) -> None:
         if report.epoch == 2:
@@ -120,7 +121,7 @@ def test_a_limit_on_seconds_ends_a_run_after_the_epoch_that_passes_it(demo: Data
 
 def test_seconds_before_an_interruption_count_against_the_limit(demo: Dataset, tmp_path: Path) -> None:
     limited = replace(spec(demo, epochs=50), budget=Budget(epochs=50, patience=0, seconds=900.0))
-    checkpoint = Checkpoint(path=tmp_path / "run.pt", every_seconds=0)
+    checkpoint = Checkpoint(path=tmp_path / "run.pt", run="a", every_seconds=0)
 
     def interrupt(report: EpochReport) -> None:
         raise KeyboardInterrupt
@@ -219,7 +220,7 @@ def test_optimizers_begin_anew_where_a_method_asks_for_it(
     assert asked == [2, 3]
     assert np.array_equal(kept.test_predictions[0], fresh.test_predictions[0])
     assert not np.array_equal(kept.test_predictions[1], fresh.test_predictions[1])
-    checkpoint = Checkpoint(path=tmp_path / "run.pt", every_seconds=0)
+    checkpoint = Checkpoint(path=tmp_path / "run.pt", run="a", every_seconds=0)
 
     def stop(report: EpochReport) -> None:
         if report.epoch == 2:

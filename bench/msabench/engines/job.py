@@ -157,7 +157,8 @@ def perform(job: Job) -> Status:
 def _trained(job: Job, store: Store) -> Status:
     import torch
 
-    from msabench.train import Checkpoint, failed_record, train
+    from msabench.checkpoint import Checkpoint
+    from msabench.train import failed_record, train
 
     torch.set_num_threads(job.threads)
     if job.device.startswith("cuda"):
@@ -175,7 +176,7 @@ def _trained(job: Job, store: Store) -> Status:
             dataset,
             job.encoder,
             device=job.device,
-            checkpoint=Checkpoint(path=checkpoint, every_seconds=job.checkpoint_seconds),
+            checkpoint=Checkpoint(path=checkpoint, run=job.key, every_seconds=job.checkpoint_seconds),
             on_epoch=lambda report: _tell(job, report),
             pace=job.pace,
         )

@@ -13,7 +13,7 @@ from msabench.cli.options import ResultsRoot
 def site(
     studies: Annotated[
         list[str],
-        typer.Argument(help="Folder names of studies (msabench status lists them).", metavar="STUDY..."),
+        typer.Argument(help="Folder names of studies (msabench status lists them)."),
     ],
     results_root: ResultsRoot = Path("results"),
     out: Annotated[
@@ -33,6 +33,8 @@ def site(
 
     Every run's figures under every convention and epoch rule are in it; nothing is trained.
     """
+    from contextlib import nullcontext
+
     from msabench.errors import unknown
     from msabench.report.site import write_site
     from msabench.report.site.serve import server
@@ -42,12 +44,13 @@ def site(
             names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
             raise unknown("study", study, names, f"msabench status --results-root {results_root}")
     folders = [results_root / study for study in dict.fromkeys(studies)]
-    made = write_site(
-        folders, out or folders[0] / "site", title=title, allow_unequal_budgets=allow_unequal_budgets
-    )
-    typer.echo(f"written: {made.index} ({made.files} files, {made.bytes / 2**20:.1f} MiB)")
-    if serve:
-        with server(made.folder, port) as running:
+    folder = out or folders[0] / "site"
+    with (
+        server(folder, port) if serve else nullcontext() as running
+    ):  # first: a port that is taken is told soon
+        made = write_site(folders, folder, title=title, allow_unequal_budgets=allow_unequal_budgets)
+        typer.echo(f"written: {made.index} ({made.files} files, {made.bytes / 2**20:.1f} MiB)")
+        if running is not None:
             typer.echo(f"open http://127.0.0.1:{running.server_address[1]}/ (Ctrl-C ends)")
             try:
                 running.serve_forever()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +118,80 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with selenium.Chrome(options=options, service=selenium.ChromeService(driver)) as opened:
         opened.set_page_load_timeout(30)
         yield opened
+
+
+class Page:
+    """What a reader does with a page, and sees of it."""
+
+    def __init__(self, browser: Any, root: str) -> None:
+        self.browser = browser
+        self.root = root
+
+    def open(self, name: str, ready: str = "main") -> None:
+        self.browser.get("about:blank")  # a changed hash alone loads nothing
+        self.browser.get(f"{self.root}/{name}")
+        self.wait(f"document.querySelector('{ready}')")
+
+    def run(self, script: str) -> Any:
+        return self.browser.execute_script(script)
+
+    def wait(self, condition: str) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.browser, 10, poll_frequency=0.02).until(lambda _: self.run(f"return {condition}"))
+
+    def find(self, selector: str) -> Any:
+        return self.browser.find_element("css selector", selector)
+
+    def choose(self, control: str, value: str) -> None:
+        """As a reader does, through the control; returns when the table is the new one."""
+        from selenium.webdriver.support.ui import Select
+
+        self.run("document.querySelector('table').dataset.old = 1")
+        Select(self.find(f"#{control}")).select_by_value(value)
+        tables = ("#leaderboard", "#overview", "#all table")
+        self.wait(f"document.querySelector('{', '.join(f'{each}:not([data-old])' for each in tables)}')")
+
+    def cells(self, selector: str = "#leaderboard tbody tr") -> list[list[str]]:
+        """Text of a table's rows, that for screen readers included."""
+        read = "c => c.textContent.replace(/\\s+/g, ' ').trim()"
+        rows: list[list[str]] = self.run(
+            f"return [...document.querySelectorAll('{selector}')].map(r => [...r.children].map({read}))"
+        )
+        return rows
+
+    def headings(self) -> list[str]:
+        found: list[str] = self.run(
+            "return [...document.querySelectorAll('#leaderboard thead th')].map(h => h.textContent)"
+        )
+        return found
+
+    def wait_sorted(self, heading: str, way: str) -> None:
+        """DataTables sorts a moment after the click."""
+        self.wait(f"document.querySelector('{heading}').getAttribute('aria-sort') === '{way}'")
+
+    def trouble(self) -> list[Any]:
+        """Errors and warnings of the console."""
+        return [entry for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+@pytest.fixture
+def page_at(browser: Any) -> Callable[[str], Page]:
+    """`page_at(root)`: the browser at the root of a site, in its usual size."""
+
+    def opened(root: str) -> Page:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page = Page(browser, root)
+        page.trouble()
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def page(page_at: Callable[[str], Page], site: Path) -> Iterator[Page]:
+    """The site `small`; after the test its console must be clean and no record have run a script."""
+    opened = page_at(site.as_uri())
+    yield opened
+    assert opened.trouble() == []
+    assert opened.run("return window.harm") is None and opened.run("return document.title") != "harm"

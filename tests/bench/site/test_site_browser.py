@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,78 +16,12 @@ from msabench.records import Store
 from msabench.registry import METHODS
 from msabench.report.layout import column_of
 from msabench.report.site.serve import server
-from msabench.report.site.significance import RESAMPLES
-from msabench.stats import summarise
+from msabench.stats import RESAMPLES, summarise
 
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+PHONE = {"width": 360, "height": 780, "deviceScaleFactor": 1, "mobile": True}
 BOARD = "small-mosi-unaligned"
 TWIN = "small-sims-unaligned-twin"
 TABLE = "#leaderboard tbody tr"
-
-
-class Page:
-    """What a reader does with a page, and sees of it."""
-
-    def __init__(self, browser: Any, root: str) -> None:
-        self.browser = browser
-        self.root = root
-
-    def open(self, name: str, ready: str = "main") -> None:
-        self.browser.get("about:blank")  # a changed hash alone loads nothing
-        self.browser.get(f"{self.root}/{name}")
-        self.wait(f"document.querySelector('{ready}')")
-
-    def run(self, script: str) -> Any:
-        return self.browser.execute_script(script)
-
-    def wait(self, condition: str) -> None:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        WebDriverWait(self.browser, 10, poll_frequency=0.02).until(lambda _: self.run(f"return {condition}"))
-
-    def find(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def choose(self, control: str, value: str) -> None:
-        """As a reader does, through the control; returns when the table is the new one."""
-        from selenium.webdriver.support.ui import Select
-
-        self.run("document.querySelector('table').dataset.old = 1")
-        Select(self.find(f"#{control}")).select_by_value(value)
-        tables = ("#leaderboard", "#overview", "#all table")
-        self.wait(f"document.querySelector('{', '.join(f'{each}:not([data-old])' for each in tables)}')")
-
-    def cells(self, selector: str = TABLE) -> list[list[str]]:
-        """Text of a table's rows, that for screen readers included."""
-        read = "c => c.textContent.replace(/\\s+/g, ' ').trim()"
-        rows: list[list[str]] = self.run(
-            f"return [...document.querySelectorAll('{selector}')].map(r => [...r.children].map({read}))"
-        )
-        return rows
-
-    def headings(self) -> list[str]:
-        found: list[str] = self.run(
-            "return [...document.querySelectorAll('#leaderboard thead th')].map(h => h.textContent)"
-        )
-        return found
-
-    def wait_sorted(self, heading: str, way: str) -> None:
-        """DataTables sorts a moment after the click."""
-        self.wait(f"document.querySelector('{heading}').getAttribute('aria-sort') === '{way}'")
-
-    def trouble(self) -> list[Any]:
-        """Errors and warnings of the console."""
-        return [entry for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-
-
-@pytest.fixture
-def page(browser: Any, site: Path) -> Iterator[Page]:
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    opened = Page(browser, site.as_uri())
-    opened.trouble()
-    yield opened
-    assert opened.trouble() == []
-    assert opened.run("return window.harm") is None and opened.run("return document.title") != "harm"
 
 
 def _expected(results: Path, dataset: str, convention: str, selection: str) -> dict[str, dict[str, str]]:
@@ -103,7 +37,7 @@ def _expected(results: Path, dataset: str, convention: str, selection: str) -> d
     return table
 
 
-def _shown(page: Page, convention: str) -> dict[str, dict[str, str]]:
+def _shown(page: Any, convention: str) -> dict[str, dict[str, str]]:
     metrics = [metric.key for metric in CONVENTIONS[convention].metrics]
     titles = {"TFN": "tfn", "LF-DNN": "lf_dnn", "SETGF": "setgf"}
     shown = {}
@@ -119,7 +53,7 @@ def _shown(page: Page, convention: str) -> dict[str, dict[str, str]]:
     [("mmsa", "same-epoch"), ("mmsa", "best-epoch"), ("mag", "last"), ("r3dg", "valid-per-metric")],
 )
 def test_switches_show_the_figures_of_the_store(
-    page: Page, results: Path, convention: str, selection: str
+    page: Any, results: Path, convention: str, selection: str
 ) -> None:
     page.open(f"index.html#board={BOARD}&selection=best-epoch-joint", TABLE)
     if convention != "mmsa":
@@ -136,13 +70,13 @@ def test_switches_show_the_figures_of_the_store(
     assert ("oracle" in caption) == (selection == "best-epoch")
 
 
-def _by_column(page: Page, label: str) -> list[float]:
+def _by_column(page: Any, label: str) -> list[float]:
     place = next(i for i, text in enumerate(page.headings()) if text.startswith(label))
     texts = [cells[place].split(" ")[0].replace("−", "-") for cells in page.cells()]
     return [math.nan if text == "–" else float(text) for text in texts]
 
 
-def test_headings_sort_by_click_and_by_keyboard_and_say_so(page: Page) -> None:
+def test_headings_sort_by_click_and_by_keyboard_and_say_so(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
     page.open(f"index.html#board={BOARD}", TABLE)
@@ -159,7 +93,7 @@ def test_headings_sort_by_click_and_by_keyboard_and_say_so(page: Page) -> None:
     assert (values := _by_column(page, "Acc-7")) == sorted(values)
 
 
-def test_undefined_figures_come_last_either_way(page: Page) -> None:
+def test_undefined_figures_come_last_either_way(page: Any) -> None:
     page.open(f"index.html#board={BOARD}", TABLE)
     head = "#leaderboard thead th:nth-child({})".format(
         next(i for i, text in enumerate(page.headings(), 1) if text.startswith("Corr"))
@@ -170,7 +104,7 @@ def test_undefined_figures_come_last_either_way(page: Page) -> None:
         assert math.isnan(_by_column(page, "Corr")[-1])
 
 
-def test_the_filter_and_the_columns(page: Page) -> None:
+def test_the_filter_and_the_columns(page: Any) -> None:
     page.open(f"index.html#board={BOARD}", TABLE)
     page.find("#filter").send_keys("lf-d")
     assert [cells[0].split()[0] for cells in page.cells()] == ["LF-DNN"]
@@ -181,7 +115,7 @@ def test_the_filter_and_the_columns(page: Page) -> None:
     assert "1 failed" in page.cells()[0][0] and page.cells()[0][1] == "3†"
 
 
-def test_marks_of_best_oracle_and_reconstruction(page: Page) -> None:
+def test_marks_of_best_oracle_and_reconstruction(page: Any) -> None:
     page.open(f"index.html#board={BOARD}", TABLE)
     maes = page.run("return [...document.querySelectorAll('#leaderboard strong')].map(s => s.textContent)")
     assert maes and all(text.endswith(" best") for text in maes)
@@ -197,7 +131,7 @@ def test_marks_of_best_oracle_and_reconstruction(page: Page) -> None:
     assert len(gaps) == 4 and all(re.match(r"\+\d", cells[3]) for cells in gaps)
 
 
-def test_a_twin_is_said_in_banner_and_caption_and_a_real_one_is_not(page: Page) -> None:
+def test_a_twin_is_said_in_banner_and_caption_and_a_real_one_is_not(page: Any) -> None:
     page.open(f"index.html#board={TWIN}", TABLE)
     assert page.find("#twin").is_displayed()
     assert page.find("#leaderboard caption").text.startswith("TWIN (generated)")
@@ -207,7 +141,7 @@ def test_a_twin_is_said_in_banner_and_caption_and_a_real_one_is_not(page: Page) 
     assert "TWIN" not in page.find("#leaderboard caption").text
 
 
-def test_all_datasets_stand_side_by_side(page: Page, results: Path) -> None:
+def test_all_datasets_stand_side_by_side(page: Any, results: Path) -> None:
     table = "#overview tbody tr"
     page.open("overview.html#selection=last&metric=MAE", table)
     heads = page.cells("#overview thead tr")[0]
@@ -232,7 +166,7 @@ def test_all_datasets_stand_side_by_side(page: Page, results: Path) -> None:
     assert rules["TFN"] == METHODS.card("tfn").selection("mosi:unaligned")
 
 
-def test_two_methods_compared(page: Page, results: Path) -> None:
+def test_two_methods_compared(page: Any, results: Path) -> None:
     from msabench.stats import corrected, resample, two_source
 
     page.open(f"compare.html#board={BOARD}&metric=mae", "#all table")
@@ -276,7 +210,7 @@ def test_two_methods_compared(page: Page, results: Path) -> None:
 @pytest.mark.parametrize("name", ["index.html", "overview.html", "compare.html", "method-tfn.html",
                                   "dataset-mosi.html", "provenance.html", "methods.html",
                                   "datasets.html"])  # fmt: skip
-def test_a_phone_shows_every_page_without_scrolling_sideways(page: Page, name: str) -> None:
+def test_a_phone_shows_every_page_without_scrolling_sideways(page: Any, name: str) -> None:
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     ready = {
         "index.html": TABLE,
@@ -285,10 +219,10 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(page: Page, name: s
         "method-tfn.html": "#curves canvas",
     }
     page.open(name, ready.get(name, "main"))
-    assert page.run("return document.documentElement.scrollWidth") <= 390
+    assert page.run("return document.documentElement.scrollWidth") <= 360
 
 
-def test_every_page_can_be_used_by_keyboard_and_read_aloud(page: Page, site: Path) -> None:
+def test_every_page_can_be_used_by_keyboard_and_read_aloud(page: Any, site: Path) -> None:
     for path in sorted(site.glob("*.html")):
         page.open(path.name)
         found = page.run(
@@ -317,11 +251,11 @@ def test_every_page_can_be_used_by_keyboard_and_read_aloud(page: Page, site: Pat
     assert page.run(style) == "solid"
 
 
-def test_served_as_well_as_from_files(browser: Any, site: Path) -> None:
+def test_served_as_well_as_from_files(page_at: Callable[[str], Any], site: Path) -> None:
     with server(site, 0) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
-        page = Page(browser, f"http://127.0.0.1:{running.server_address[1]}")
+        page = page_at(f"http://127.0.0.1:{running.server_address[1]}")
         page.trouble()
         page.open(f"index.html#board={BOARD}", TABLE)
         assert len(page.cells()) == 4

@@ -31,10 +31,14 @@ def of_method(card: MethodCard) -> str:
     }
     if "title" not in known:
         return ""
-    fields = [f"  {name:6} = {{{_escaped(text)}}}" for name, text in known.items()]
+    texts = {name: _escaped(text) for name, text in known.items()}
+    texts["title"] = f"{{{texts['title']}}}"  # in braces of its own a title keeps its capitals
+    fields = [f"  {name:6} = {{{text}}}" for name, text in texts.items()]
     fields += [f"  year   = {{{year}}}"] if year and "note" in known else []
     fields += [f"  url    = {{{citation['url']}}}"] if citation.get("url") else []
     key = re.sub(r"[^A-Za-z0-9_:-]", "", card.name) or "method"
+    # what styles sort and label by where there is no author
+    fields += [] if "author" in known else [f"  key    = {{{_escaped(card.name)}}}"]
     return f"@misc{{{key},\n" + ",\n".join(fields) + "\n}"
 
 
@@ -44,8 +48,12 @@ def of_dataset(card: DatasetCard) -> str:
 
 
 def joined(entries: Iterable[str]) -> str:
-    """One file of entries, each once."""
-    return "\n\n".join(dict.fromkeys(filter(None, entries))) + "\n"
+    """One file of entries, the first of each key: BibTeX refuses a key that comes again."""
+    by_key: dict[str, str] = {}
+    for entry in filter(None, entries):
+        found = re.match(r"\s*@\w+\s*[{(]\s*([^,\s]+)", entry)
+        by_key.setdefault(found[1].lower() if found else entry, entry)
+    return "\n\n".join(by_key.values()) + "\n"
 
 
 def _escaped(text: str) -> str:

@@ -31,6 +31,8 @@ class Pair(NamedTuple):
     p: float | None
     corrected: float | None
     """p after Holm, over the pairs of this board and metric"""
+    detectable: float | None
+    """Smallest true difference that would be significant after the correction in 80 % of such studies"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from msabench.metrics import Convention, convention_named
 from msabench.report.layout import column_of
 from msabench.report.site.content import SELECTIONS, TWIN, Board, Row, Study
 from msabench.report.site.names import Names
-from msabench.report.site.significance import RESAMPLES
 from msabench.run import RunRecord
 from msabench.selection import SELECTIONS as RULES
+from msabench.stats import RESAMPLES
 
 _CURVE_DIGITS = 5
 """Significant digits of a point of a learning curve: a chart shows fewer"""

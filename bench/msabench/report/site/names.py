@@ -46,6 +46,10 @@ def _board_text(board: Board) -> str:
     return f"{board.study} {board.dataset} {board.data_kind if board.twin else ''}".strip()
 
 
+LONGEST = 80
+"""Of what a text gives to a file name: file systems take 255 bytes of all together"""
+
+
 def _slugs(texts: Iterable[str]) -> dict[str, str]:
     """Each text once, in letters, digits and hyphens; a number parts those that would be equal.
 
@@ -54,7 +58,7 @@ def _slugs(texts: Iterable[str]) -> dict[str, str]:
     """
     slugs: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+        base = re.sub(r"[^a-z0-9]+", "-", text.lower())[:LONGEST].strip("-") or "unnamed"
         taken, slug, count = set(slugs.values()), base, 1
         while slug in taken:
             count += 1

@@ -14,13 +14,14 @@ from msabench.run import RunRecord
 
 DOWNLOADS = {
     "comparison.csv": "same-epoch, best-epoch and the optimism gap in full precision, with the keys of runs",
-    "comparison.tex": "the same in LaTeX (booktabs)",
+    "comparison.tex": "the same in LaTeX; its first lines name the packages",
     "comparison.md": "the same in Markdown",
     "comparison.html": "the same as a page of its own",
     "failures.csv": "runs that ended without a result, and why",
     "published.csv": "measured beside published figures, with their sources",
     "published.tex": "the same in LaTeX",
     "published.md": "the same in Markdown",
+    "published.html": "the same as a page of its own",
 }
 
 

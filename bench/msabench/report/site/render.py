@@ -54,7 +54,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"plain": method_page.plain, "safe_link": _safe_link}
+        filters = {"plain": method_page.plain, "safe_link": _safe_link, "authors": _authors}
+        self._environment.filters |= filters
         self._shared: dict[str, Any] = {
             "title": title, "version": version, "commit": commit, "pages": PAGES, "studies": studies,
             "names": names, "dates": provenance.dates(self.boards),
@@ -84,7 +85,11 @@ class Pages:
             card, found = method_card(method), self._rows(method)
             marks = ["reconstruction"] if card and card.reconstruction else []
             marks += ["external"] if any(row.external for _, row in found) else []
-            citation = f"{card.citation.get('authors', '')}: {card.citation.get('title', '')}" if card else ""
+            citation = (
+                f"{_authors(card.citation.get('authors', ''))}: {card.citation.get('title', '')}"
+                if card
+                else ""
+            )
             entries.append(
                 {
                     "page": self.names.method(method),
@@ -163,6 +168,11 @@ def _runs(rows: Iterable[Row]) -> str:
     rows = list(rows)
     finished, failed = sum(len(row.runs) for row in rows), sum(len(row.failed) for row in rows)
     return f"{finished}" + (f" and {failed} failed" if failed else "")
+
+
+def _authors(text: str) -> str:
+    """Those of a card, which may say that none were found."""
+    return f"Authors {text}" if text.startswith("not found") else text
 
 
 def _safe_link(url: str) -> str:

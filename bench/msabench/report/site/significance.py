@@ -23,13 +23,12 @@ from msabench.records import derived
 from msabench.records.index import FOLDER
 from msabench.report.site.content import Pair, Row
 from msabench.run import Array
-from msabench.stats import Draws, corrected, resample, two_source
+from msabench.stats import Comparison, Draws, Sources, corrected, minimum_detectable, resample, two_source
 
 SELECTION = "same-epoch"
 """Whose epochs are compared"""
-RESAMPLES = 1000
-"""Of the test set, the same for all rows of a board: enough that a bootstrap variance is known to about 5 %,
-in half the time of what `msabench compare` takes for the pairs that are asked of it"""
+KNOTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 30, 100, 10_000)
+"""Degrees of freedom between which detectable differences are interpolated"""
 Pairs = Mapping[str, Sequence[Pair]]
 """Metric key to the test of every pair"""
 
@@ -63,7 +62,7 @@ def tests(
         return {key: [Pair(*pair) for pair in pairs] for key, pairs in held["pairs"].items()}
     keys = [metric.key for metric in convention_named(convention).metrics]
     draws = {
-        place: resample(found, truths, convention, keys, resamples=RESAMPLES)
+        place: resample(found, truths, convention, keys)  # as `msabench compare` does: the same figures
         for place, found in entered.items()
     }
     made = {key: list(_pairs({place: found[key] for place, found in draws.items()})) for key in keys}
@@ -80,7 +79,26 @@ def _pairs(draws: Mapping[int, Draws]) -> Iterator[Pair]:
     pairs = list(combinations(draws, 2))
     compared = corrected([two_source(draws[a], draws[b]) for a, b in pairs])
     for (a, b), found in zip(pairs, compared, strict=True):
-        yield Pair(a, b, *(_number(v) for v in (found.difference, *found.interval, found.p, found.adjusted)))
+        figures = (found.difference, *found.interval, found.p, found.adjusted, detectable(found))
+        yield Pair(a, b, *map(_number, figures))
+
+
+def detectable(found: Comparison) -> float:
+    """`stats.minimum_detectable` at Holm's first step, for ten thousands of pairs; nan without variance.
+
+    In standard errors it depends on the degrees of freedom alone, and is interpolated between `KNOTS`: right
+    to three percent, and from eight degrees on to 0.3.
+    """
+    if not found.se > 0:
+        return math.nan
+    at_knots = _at_knots(found.alpha / found.family)
+    return found.se * math.exp(np.interp(-1 / found.df, [-1 / knot for knot in KNOTS], at_knots))
+
+
+@cache
+def _at_knots(alpha: float) -> list[float]:
+    units = (Sources(sd_examples=1.0, sd_a=0.0, sd_b=0.0, samples=knot + 1) for knot in KNOTS)
+    return [math.log(minimum_detectable(unit, 2, alpha=alpha)) for unit in units]
 
 
 def _number(value: float) -> float | None:
@@ -88,7 +106,7 @@ def _number(value: float) -> float | None:
 
 
 def _stamp(entered: Mapping[int, Array], truths: Array, convention: str) -> str:
-    digest = hashlib.sha256(f"{_code()} {derived.code()} {convention} {RESAMPLES}".encode())
+    digest = hashlib.sha256(f"{_code()} {derived.code()} {convention}".encode())
     for place, array in (*entered.items(), ("truths", truths)):
         digest.update(f"{place} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())

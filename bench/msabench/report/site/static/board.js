@@ -63,7 +63,7 @@ function columnsOf(now, lines, best) {
       ({ n, cells }) => figureCell(metric, cells[m], best.has(cells[m]), n),
       { label: metric.label, order: metric.better === "higher" ? ["desc", "asc"] : ["asc", "desc"] })),
     ...(isOwn(now) ? [text("rule", "Its own rule", ({ row }) => el("td", { class: "whole" }, row.rule || "not known"), { label: "Its own rule" })] : []),
-    text("encoder", "Text encoder", ({ row }) => aboutCell(`${row.encoder}, ${row.mode}`, `${row.encoder}, ${row.mode}`), { label: "Text encoder" }),
+    ...(shared(now.board.rows, encoderOf) ? [] : [text("encoder", "Text encoder", ({ row }) => aboutCell(encoderOf(row), encoderOf(row)), { label: "Text encoder" })]),
     figure("parameters", "Parameters", ({ row }) => aboutCell(row.parameters, Math.round(row.parameters).toLocaleString("en")), { label: "Parameters" }),
     figure("seconds", "Seconds per run", ({ row }) => aboutCell(row.seconds, row.seconds?.toFixed(1)), { label: "Seconds per run" }),
   ];
@@ -103,10 +103,12 @@ function order(now) {
 
 function caption({ board, convention }, selection) {
   const oracle = selection.oracle && selection.name !== "as-published";
+  const [track, encoder] = [shared(board.rows, (row) => row.track), shared(board.rows, encoderOf)];
   return [
-    board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "",
+    twinMark(board),
     `${board.dataset}, test split, convention ${convention}, selection ${selection.name}`,
     oracle ? [" ", el("em", { class: "oracle" }, "oracle"), ": the epoch is chosen on the test split"] : "",
+    track ? `; track ${track}` : "", encoder ? `; text encoder ${encoder}` : "",
     ". Mean ± standard deviation over n seeds.",
   ];
 }
@@ -136,11 +138,11 @@ async function render() {
 
 function csv({ board, convention, metrics, selection: place }, lines) {
   const selection = control("selection").value;
-  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "convention", "selection", "rule", "oracle", "n",
+  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "reconstruction", "convention", "selection", "rule", "oracle", "n",
     ...metrics.flatMap(({ key }) => [key, `${key}_sd`])];
   const text = (value) => (Number.isFinite(value) ? value : "");
   return [head, ...lines.map(({ row, n, cells }) => [
-    row.row, row.track, row.encoder, row.mode, board.study, board.dataset, board.twin ? "twin" : "real", convention, selection,
+    row.row, row.track, row.encoder, row.mode, board.study, board.dataset, board.twin ? "twin" : "real", row.reconstruction, convention, selection,
     selection === "as-published" ? row.rule : selection, isOracle(place, row), n, ...cells.flatMap(({ mean, sd }) => [text(mean), text(sd)]),
   ])];
 }

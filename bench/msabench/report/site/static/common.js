@@ -115,6 +115,17 @@ function badges(row) {
   return found.flatMap((each) => [" ", each]);
 }
 
+// opens the caption of each table and chart of generated data
+const twinMark = (board) => (board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "");
+
+const encoderOf = ({ encoder, mode }) => `${encoder}, ${mode}`;
+
+// what all rows share; empty where they differ
+function shared(rows, read) {
+  const found = new Set(rows.map(read));
+  return found.size === 1 ? [...found][0] : "";
+}
+
 // -- the address: what is shown can be linked to -----------------------------------------------------------
 
 function readAddress() {
@@ -155,7 +166,7 @@ function showTwin(board) {
 
 // what is shown, as a file
 function saveCsv(name, table) {
-  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const lines = table.map((line) => line.map((cell) => quoted(String(cell))).join(","));
   const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   el("a", { href: address, download: name }).click();

@@ -4,10 +4,10 @@
 const pick = (name) => document.getElementById(name);
 let latest = 0;
 
-function rowName({ title, track, encoder, mode }, board) {
+function rowName({ title, track, encoder, mode, reconstruction, external }, board) {
   const tracks = new Set(board.rows.map((row) => row.track)).size > 1;
   const same = board.rows.filter((row) => row.title === title && row.track === track).length > 1;
-  return title + (tracks ? ` · ${track}` : "") + (same ? ` · ${encoder}, ${mode}` : "");
+  return title + (reconstruction ? " (reconstruction)" : "") + (external ? " (external)" : "") + (tracks ? ` · ${track}` : "") + (same ? ` · ${encoder}, ${mode}` : "");
 }
 
 // the row's figures at their seeds, in order of seed
@@ -43,6 +43,7 @@ async function draw() {
   showTwin(now.board);
   pick("verdict").replaceChildren(...verdict(now, metric, a, b, names));
   pick("test").replaceChildren(...judged(now, metric, tests, names));
+  pick("scatter").replaceChildren(seedChart(now, metric, a, b, names));
   pick("seeds").replaceChildren(seedTable(now, metric, a, b, names));
   pick("all").replaceChildren(metricTable(now, figures, names));
   writeAddress({
@@ -64,10 +65,21 @@ function verdict(now, metric, a, b, names) {
   const [x, y] = [now.a, now.b].map((row) => now.board.rows[row]);
   const unlike = x.track !== y.track || x.encoder !== y.encoder;
   return [
-    el("p", { class: "verdict" }, now.board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "", said),
+    el("p", { class: "verdict" }, twinMark(now.board), said),
     oracle ? el("p", {}, el("em", { class: "oracle" }, "oracle"), ": the epoch is chosen on the test split.") : "",
     unlike ? el("p", {}, "The two rows differ in track or text encoder: this is no comparison of methods alone.") : "",
   ].filter(Boolean);
+}
+
+// how to ask msabench itself, for any convention, selection and test
+function command(now, metric) {
+  const selection = msabench.site.selections[now.selection].name;
+  const quoted = (text) => (/^[\w:.@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const [x, y] = [now.a, now.b].map((row) => now.board.rows[row]);
+  const track = x.track === y.track && now.board.rows.some((row) => row.track !== x.track) ? ["--track", x.track] : [];
+  const words = ["msabench", "compare", now.board.study, x.row, y.row, "--dataset", now.board.dataset,
+    "--convention", now.convention, "--selection", selection, "--metric", metric.key, ...track];
+  return el("code", {}, words.map(quoted).join(" "));
 }
 
 // what the primary test says, which is made when the site is: for one convention and one selection
@@ -75,7 +87,11 @@ function judged(now, metric, tests, names) {
   if (now.a === now.b) return [];
   const headline = now.board.convention === now.convention && msabench.site.selections[now.selection].name === "same-epoch";
   if (!headline) {
-    return [el("p", {}, `The test belongs to same-epoch under the dataset’s own convention, ${now.board.convention}; choose these to see it.`)];
+    return [
+      el("p", {}, `The test belongs to same-epoch under the dataset’s own convention, ${now.board.convention}; choose these to see it. `
+        + "Where the study’s records are, this tests the present choice:"),
+      el("p", {}, command(now, metric)),
+    ];
   }
   const pairs = tests?.[metric.key] ?? [];
   const [low, high] = [Math.min(now.a, now.b), Math.max(now.a, now.b)];
@@ -85,11 +101,13 @@ function judged(now, metric, tests, names) {
   const sign = now.a === low ? 1 : -1;
   const interval = [sign * found[3], sign * found[4]].sort((x, y) => x - y);
   const sure = found[6] < 0.05;
+  const reach = printed(metric, found[7]).replace("−", "");
   const facts = [
     ["Difference", printed(metric, sign * found[2], true)],
     ["95 % interval", `${printed(metric, interval[0], true)} to ${printed(metric, interval[1], true)}`],
     ["p", pText(found[5])],
     [`p, corrected for ${pairs.length} ${pairs.length === 1 ? "pair" : "pairs"}`, pText(found[6])],
+    ...(sure || found[7] === null ? [] : [["Detectable with these seeds", `about ${reach}, in 80 % of such studies`]]),
   ];
   return [
     el("dl", { class: "facts" }, facts.flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
@@ -97,7 +115,9 @@ function judged(now, metric, tests, names) {
       : "Not significant at 0.05 after correction: these runs do not tell the two apart, which does not show that they are equal."),
     el("p", { class: "small" }, "Two-source t: its variance is that of the seeds and, by bootstrap, that of the test set’s examples "
       + `(${msabench.site.resamples} resamples, the same ones for every row). `
-      + "Interval without correction; p corrected after Holm over all pairs of this dataset and metric. Selection same-epoch."),
+      + "Interval and p are uncorrected; the corrected p is Holm’s over all pairs of this dataset and metric, and what is detectable is so "
+      + `at 0.05 / ${pairs.length}, its first step. Selection same-epoch. `
+      + "The same test of this pair alone, with effect sizes and the seeds needed: ", command(now, metric)),
   ];
 }
 
@@ -105,7 +125,7 @@ const pText = (p) => (p < 0.0001 ? "< 0.0001" : p.toPrecision(2));
 
 function captionOf(now, text) {
   const selection = msabench.site.selections[now.selection].name;
-  return el("caption", {}, el("span", {}, now.board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "",
+  return el("caption", {}, el("span", {}, twinMark(now.board),
     `${text} ${now.board.dataset}, convention ${now.convention}, selection ${selection}.`));
 }
 
@@ -113,11 +133,12 @@ const column = (content, figure = true) => el("th", { scope: "col", class: figur
 
 function seedTable(now, metric, a, b, names) {
   const seeds = [...new Set([...a.keys(), ...b.keys()])].sort((x, y) => x - y);
-  const text = (found) => (found ? printed(metric, found.value) : "no run");
+  const text = (found, row) => (found
+    ? el("a", { href: `${now.board.rows[row].page}#run-${found.key}`, title: `run ${found.key}` }, printed(metric, found.value)) : "no run");
   const lines = seeds.map((seed) => {
     const [x, y] = [a.get(seed), b.get(seed)];
     return el("tr", {}, el("th", { scope: "row" }, String(seed)),
-      [x, y].map((found) => el("td", { class: "figure", title: found ? `run ${found.key}` : null }, text(found))),
+      [[x, now.a], [y, now.b]].map(([found, row]) => el("td", { class: "figure" }, text(found, row))),
       el("td", { class: "figure" }, x && y ? printed(metric, x.value - y.value, true) : UNDEFINED));
   });
   return el("table", { class: "figures" }, captionOf(now, `${metric.label} ${arrow(metric)} of each seed:`),

@@ -37,6 +37,14 @@ function figureCell(metric, cell, best, n) {
   return el("td", { class: "figure", "data-order": order }, marked, spread);
 }
 
+// what must be said below a table in which these rows stand
+function rowNotes(rows) {
+  return [
+    rows.some((row) => row.reconstruction) ? "Reconstruction: built from the method’s description, as no public code of the model exists." : "",
+    rows.some((row) => row.external) ? "External: trained outside of msabench; its predictions were imported." : "",
+  ];
+}
+
 // what DataTables does of itself here is to sort and to filter
 const PLAIN = {
   paging: false, info: false, autoWidth: false,

@@ -12,8 +12,7 @@ function showNotes({ board, convention, selection }) {
     "Bold: best of its column, as printed, among rows of the same track and text encoder.",
     "Spread: sample standard deviation over seeds (ddof = 1). Accuracies and F1 in percent. – (k/n): undefined in k of n runs.",
     rows.some((row) => row.failed) ? "† fewer runs than others, or failed ones; failed runs are in no mean and are listed on the method’s page." : "",
-    rows.some((row) => row.reconstruction) ? "Reconstruction: built from the method’s description, as no public code of the model exists." : "",
-    rows.some((row) => row.external) ? "External: trained outside of msabench; its predictions were imported." : "",
+    ...rowNotes(rows),
     board.twin ? "TWIN (generated): data made in the sizes and shapes of the dataset; figures say nothing of the real one." : "",
     ...board.notes,
   ];
@@ -45,7 +44,7 @@ function drawGap(now, figures, key) {
     const gap = summarise(best.map((value, i) => sign * (value - kept[i])));
     const spread = Number.isFinite(gap.sd) ? ` ± ${printed(metric, gap.sd)}` : "";
     return [el("tr", {},
-      el("th", { scope: "row" }, row.title, ...(row.track !== "tuned" ? [] : [` · ${row.track}`])),
+      el("th", { scope: "row" }, row.title, row.track !== "tuned" ? "" : ` · ${row.track}`, badges({ ...row, failed: 0 })),
       el("td", { class: "figure" }, figureText(metric, summarise(kept))),
       el("td", { class: "figure" }, figureText(metric, summarise(best))),
       el("td", { class: "figure" }, printed(metric, gap.mean, true) + spread))];
@@ -53,7 +52,7 @@ function drawGap(now, figures, key) {
   const columns = ["Method", "same-epoch", null, "optimism gap"].map((text) =>
     el("th", { scope: "col", class: text === "Method" ? "" : "figure" }, text ?? ["best-epoch ", el("em", { class: "oracle" }, "oracle")]));
   document.getElementById("gap").replaceChildren(el("table", { class: "figures" },
-    el("caption", {}, el("span", {}, now.board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "",
+    el("caption", {}, el("span", {}, twinMark(now.board),
       `${metric.label} ${arrow(metric)}, ${now.board.dataset}, convention ${now.convention}. Positive where the oracle flatters.`)),
     el("thead", {}, el("tr", {}, columns)), el("tbody", {}, lines)));
 }

@@ -61,20 +61,22 @@ function build(now, columns, lines) {
   const oracle = (row) => !told && isOracle(now.place, row);
   const best = own ? new Set() : bestOf(columns.map(({ metric }, c) => ({ metric, entries: lines.flatMap(({ at }) => at[c] ?? []) })), now.place);
   const most = columns.map((_, c) => Math.max(0, ...lines.map(({ at }) => at[c]?.n ?? 0)));
-  const several = unique(lines.map(({ rows }) => rows[0].track)).length > 1;
+  const everyRow = lines.flatMap(({ rows: found }) => found);
+  const [track, encoder] = [shared(everyRow, (row) => row.track), shared(everyRow, encoderOf)];
   const head = columns.map(({ board, used, metric }) => el("th", { scope: "col", class: "figure" },
-    board.twin ? el("strong", { class: "twin" }, "TWIN (generated) ") : "", `${board.dataset}: `, heading(metric),
+    twinMark(board), `${board.dataset}: `, heading(metric),
     used === board.convention ? "" : ` (${used})`));
   const rows = lines.map(({ rows: found, at }) => el("tr", {},
     el("th", { scope: "row", "data-order": found[0].title }, el("a", { href: found[0].page }, found[0].title),
-      several ? ` · ${found[0].track}` : "", badges({ ...found[0], failed: 0 })),
+      track ? "" : ` · ${found[0].track}`, badges({ ...found[0], failed: 0 })),
     columns.map((column, c) => cellOf(at[c], column, best, most[c], oracle)),
-    el("td", { class: "whole" }, unique(found.map(({ encoder }) => encoder)).join("; ")),
+    encoder ? [] : el("td", { class: "whole" }, unique(found.map(encoderOf)).join("; ")),
     own ? el("td", { class: "whole" }, unique(found.map(({ rule: text }) => text || "not known")).join("; ")) : []));
-  const ends = ["Text encoder", ...(own ? ["Its own rule"] : [])].map((text) => el("th", { scope: "col" }, text));
+  const ends = [...(encoder ? [] : ["Text encoder"]), ...(own ? ["Its own rule"] : [])].map((text) => el("th", { scope: "col" }, text));
   const table = el("table", { id: "overview", class: "figures" },
     el("caption", {}, el("span", {}, `${now.study}, test split, selection ${rule.name}`,
       told ? [" ", el("em", { class: "oracle" }, "oracle"), ": the epoch is chosen on the test split"] : "",
+      track ? `; track ${track}` : "", encoder ? `; text encoder ${encoder}` : "",
       ". Mean ± standard deviation over seeds.")),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Method"), head, ends)),
     el("tbody", {}, rows));
@@ -94,6 +96,7 @@ function showNotes(now, columns, left) {
     left.length ? `Without this metric under this convention: ${left.map(({ board }) => board.dataset).join(", ")}.` : "",
     "Bold: best of its column, as printed, among rows of the same track and text encoder. † fewer runs than others of the column.",
     "Spread: sample standard deviation over seeds (ddof = 1). Accuracies and F1 in percent. – (k/n): undefined in k of n runs.",
+    ...rowNotes(columns.flatMap(({ board }) => board.rows)),
     ...columns.flatMap(({ board }) => board.notes.map((note) => `${board.dataset}: ${note}`)),
   ];
   control("notes").replaceChildren(...notes.filter(Boolean).map((text) => el("li", {}, text)));
@@ -123,11 +126,11 @@ async function render() {
 // one line for each figure, as a table of several conventions needs it
 function csv(now, columns, lines) {
   const text = (value) => (Number.isFinite(value) ? value : "");
-  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "convention", "selection", "rule", "oracle", "metric", "n", "mean", "sd"];
+  const head = ["row", "track", "text_encoder", "text_mode", "study", "dataset", "data", "reconstruction", "convention", "selection", "rule", "oracle", "metric", "n", "mean", "sd"];
   return [head, ...lines.flatMap(({ at }) => columns.flatMap(({ board, used, metric }, c) => {
     if (!at[c]) return [];
     const { row, n, cell } = at[c];
-    return [[row.row, row.track, row.encoder, row.mode, now.study, board.dataset, board.twin ? "twin" : "real", used, now.selection,
+    return [[row.row, row.track, row.encoder, row.mode, now.study, board.dataset, board.twin ? "twin" : "real", row.reconstruction, used, now.selection,
       now.selection === "as-published" ? row.rule : now.selection, isOracle(now.place, row), metric.key, n, text(cell.mean), text(cell.sd)]];
   }))];
 }

@@ -70,15 +70,15 @@ def _extras(requirement: Requirement) -> list[str]:
 def _package(requirement: Requirement, extra: str) -> Check:
     fix = f"pip install 'msabench[{extra}]'" if extra else f"pip install '{requirement}'"
     lack: State = "missing" if extra else "broken"
-    name = f"{requirement.name} (optional)" if extra else requirement.name
+    name, optional = requirement.name, " (optional)" if extra else ""
     try:
         found = version(requirement.name)
     except PackageNotFoundError:
-        return Check(section="software", name=name, state=lack, found="not installed", advice=fix)
+        return Check(section="software", name=name, state=lack, found=f"not installed{optional}", advice=fix)
     if not requirement.specifier.contains(found, prereleases=True):
-        found = f"{found}, but {requirement.specifier} is needed"
+        found = f"{found}, but {requirement.specifier} is needed{optional}"
         return Check(section="software", name=name, state=lack, found=found, advice=fix)
-    return Check(section="software", name=name, state="ok", found=found)
+    return Check(section="software", name=name, state="ok", found=f"{found}{optional}")
 
 
 def _torch() -> Check:

@@ -53,7 +53,7 @@ def _print(report: FileReport) -> None:
     typer.echo(f"{report.file}  ({report.bytes / 2**20:.1f} MiB, {report.kind})")
     typer.echo(f"sha256  {report.sha256}")
     typer.echo(f"layout  {f'{report.layout}: {report.title}' if report.layout else 'none that is known'}")
-    if report.structure:
+    if report.structure and not report.splits:  # else each split is listed below
         typer.echo(f"holds   {report.structure}")
     typer.echo(f"card    {report.dataset or 'none; --dataset NAME compares it with one'}")
     for split in report.splits:

@@ -25,14 +25,16 @@ def doctor(
 ) -> None:
     """Check this installation: packages, devices, disk, MLflow, methods, datasets, text encoders.
 
-    Ends with exit code 1 if a benchmark cannot run; what is merely missing (✓ – ✗) does not count.
+    Ends with exit code 1 if a benchmark cannot run; what is merely missing (marked –) does not count.
     """
     from dataclasses import asdict
     from json import dumps
 
+    from msabench.cli.progress import working
     from msabench.health import examine
 
-    checks = examine(data_root, results_root, tracking_uri)
+    with working("loading packages and looking around"):
+        checks = examine(data_root, results_root, tracking_uri)
     if json:
         typer.echo(dumps([asdict(check) for check in checks], indent=1, ensure_ascii=False))
     else:
@@ -47,6 +49,8 @@ def _print(checks: list[Check]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from msabench.cli.tables import keep_words
+
     console = Console(emoji=False, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for at, heading in enumerate(("", "", "found", "what to do")):
@@ -59,6 +63,6 @@ def _print(checks: list[Check]) -> None:
                 table.add_row(
                     MARKS[check.state], escape(check.name), escape(check.found), escape(check.advice)
                 )
-    console.print(table)
+    console.print(keep_words(table, console))
     counts = {state: sum(check.state == state for check in checks) for state in MARKS}
     console.print(f"{counts['ok']} ok, {counts['missing']} missing, {counts['broken']} broken", markup=False)

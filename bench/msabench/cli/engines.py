@@ -26,10 +26,15 @@ class EngineOptions:
     workers: Annotated[
         int | None, typer.Option(help="Runs at a time; default: one a GPU, or one a core.")
     ] = None
-    jobs_per_gpu: Annotated[int | None, typer.Option(help="Runs that share a GPU at a time.")] = None
+    jobs_per_gpu: Annotated[int | None, typer.Option(help="Runs that share a GPU at a time; default: 1.")] = (
+        None
+    )
     time_limit: Annotated[
         str | None,
-        typer.Option(help="What a run may take, as in 90, 30m, 2h; it fails when it takes longer."),
+        typer.Option(
+            help="What a run may take, as in 90 (seconds), 30m, 2h; it fails when it takes longer. "
+            "Default: no limit."
+        ),
     ] = None
     address: Annotated[
         str,
@@ -76,7 +81,13 @@ class EngineOptions:
         raise unknown("engine", self.engine, ENGINES)
 
     def _ray(self, gpus: int) -> Engine:
+        from importlib.util import find_spec
+
         from msabench.engines.ray import RayEngine
+        from msabench.errors import SpecError
+
+        if find_spec("ray") is None:  # said before any data is prepared
+            raise SpecError("--engine ray needs the package ray", fix='pip install "msabench[ray]"')
 
         share = self.gpus_per_run
         if share is None:

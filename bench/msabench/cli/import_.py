@@ -61,8 +61,9 @@ def import_(
 ) -> None:
     """Set results trained outside beside those of a study, marked as external.
 
-    Ids are checked against the dataset's split, in any order: that of the study's own runs, or of the
-    dataset's file. Predictions of the test split are required, those of the validation split are not.
+    Ids are checked against the dataset's split: that of the study's runs, or of the dataset's file.
+
+    Predictions of the test split are required, those of the validation split are not.
     """
     from msabench.errors import unknown
     from msabench.external import Request, import_predictions

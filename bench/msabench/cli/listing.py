@@ -22,6 +22,7 @@ def list_(
     """List what there is to choose from; `msabench show` says more of a method or dataset."""
     from rich.console import Console
 
+    from msabench.cli.tables import keep_words
     from msabench.errors import unknown
 
     tables: Mapping[str, Callable[[str, Path], Table]] = {
@@ -33,7 +34,8 @@ def list_(
     }
     if what not in tables:
         raise unknown("list", what, tables, f"msabench list {'|'.join(tables)}")
-    Console(emoji=False).print(tables[what](pattern, data_root))
+    console = Console(emoji=False)
+    console.print(keep_words(tables[what](pattern, data_root), console))
 
 
 def place_of(dataset: str, data_root: Path) -> Path | None:
@@ -75,7 +77,7 @@ def _methods(pattern: str, data_root: Path) -> Table:
     from msabench.errors import SpecError
     from msabench.registry import METHODS
 
-    table = _table("Methods", "name", "title", "published", "task", "text encoder", "code")
+    table = _table("Methods", "name", "title", "published", "task", "text", "code")
     table.columns[-1].no_wrap = True
     for name in METHODS.match(pattern):
         try:
@@ -100,8 +102,10 @@ def _datasets(pattern: str, data_root: Path) -> Table:
     from msabench.data.cards import DATASETS
     from msabench.errors import SpecError
 
-    headings = ("name", "language", "train/valid/test", "variant", "convention", "found")
+    headings = ("name", "lang.", "train/valid/test", "variant", "convention", "found")
     table = _table(f"Datasets (data root: {data_root})", *headings)
+    for column in table.columns[:-1]:
+        column.no_wrap = True  # sizes and names that are broken in two are read wrongly
     for name in _matching("dataset", pattern.partition(":")[0].replace("_", "-"), DATASETS):
         try:
             card = DATASETS[name]

@@ -26,9 +26,13 @@ def plan(
     cache_root: o.CacheRoot = None,
 ) -> None:
     """Say what `run` with the same options would do: runs, those recorded already, estimated time."""
+    from msabench.cli.progress import working
     from msabench.study import plan as make_plan
 
-    print_plan(make_plan(study.spec(), data_root, cache_root), results_root)
+    spec = study.spec()
+    with working("finding the data and hashing what is new"):
+        made = make_plan(spec, data_root, cache_root)
+    print_plan(made, results_root)
 
 
 def print_plan(plan: Plan, results_root: Path, *, retry_failed: bool = False) -> None:

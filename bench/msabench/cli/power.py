@@ -22,7 +22,7 @@ def power(
     rows: Annotated[list[str] | None, typer.Argument(help="Rows to go by; default: all.")] = None,
     results_root: ResultsRoot = Path("results"),
     difference: Annotated[
-        float | None, typer.Option(help="To be found, as tables print it: points for percentages.")
+        float | None, typer.Option(help="To be found, as tables print it: points for percentages, as 1.5.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Numbers of seeds to look at.")] = "3,5,10,20",
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Keys; default: all.")] = None,
@@ -31,15 +31,20 @@ def power(
         str | None, typer.Option("--convention", "-c", help="Default: each dataset's own.")
     ] = None,
     selection: Annotated[str, typer.Option("--selection", "-s", help="Epoch rule.")] = "same-epoch",
-    sd_seed: Annotated[float | None, typer.Option(help="Standard deviation over seeds.")] = None,
+    sd_seed: Annotated[
+        float | None, typer.Option(help="Standard deviation over seeds, as tables print it.")
+    ] = None,
     n_test: Annotated[int | None, typer.Option(help="Examples of the test set.")] = None,
     sd_example: Annotated[
-        float | None, typer.Option(help="Standard deviation of the two methods' difference over examples.")
+        float | None,
+        typer.Option(
+            help="Standard deviation of the two methods' difference over examples, as tables print it."
+        ),
     ] = None,
     disagreement: Annotated[
         float | None,
         typer.Option(
-            help="Instead, for accuracies in percent: share of examples one method alone has right."
+            help="Instead, for accuracies in percent: share (0 to 1) of examples one method alone has right."
         ),
     ] = None,
     alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,

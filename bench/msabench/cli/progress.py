@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: an overall bar, and a bar for each run in training."""
+"""What a person sees while msabench works: in a study an overall bar, and a bar for each run in training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from types import TracebackType
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.status import Status
 
 from msabench.engines.job import RunProgress
 from msabench.run import RunRecord
+
+
+def working(on: str) -> Status:
+    """Shown on the terminal while a verb computes, and gone before it prints; a pipe sees nothing of it."""
+    return Console(emoji=False, stderr=True).status(f"{escape(on)} …")
 
 
 class Screen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from msabench.execute import Machine, Outcome
     from msabench.study import Plan
 
+_CONVENTION = "Of the table at the end; repeatable; default: each dataset's own (msabench list conventions)."
+_SELECTION = "Epoch rule of the table at the end; repeatable; default: same-epoch and best-epoch."
 HEADLINES = ["same-epoch", "best-epoch"]
 """What a study ends with: the honest reading, and beside it the one that the test set chose"""
 
@@ -27,12 +30,15 @@ def run(
     study: StudyOptions,
     engine: EngineOptions,
     slurm: SlurmGroup,
-    retry: Annotated[str | None, typer.Option(help="'failed' runs again what failed before.")] = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(help="'failed' runs again what failed before; default: only what has no record."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run (msabench plan).")
     ] = False,
-    convention: Annotated[list[str] | None, typer.Option(help="For the report; repeatable.")] = None,
-    selection: Annotated[list[str] | None, typer.Option(help="For the report; repeatable.")] = None,
+    convention: Annotated[list[str] | None, typer.Option("--convention", "-c", help=_CONVENTION)] = None,
+    selection: Annotated[list[str] | None, typer.Option("--selection", "-s", help=_SELECTION)] = None,
     data_root: o.DataRoot = Path("datasets"),
     results_root: o.ResultsRoot = Path("results"),
     cache_root: o.CacheRoot = None,
@@ -46,17 +52,21 @@ def run(
     Run the same command again to go on after an interruption: recorded runs are not run again.
     """
     from msabench.cli.plan import print_plan
+    from msabench.cli.progress import working
     from msabench.cli.slurm import engine_of, submit_study
     from msabench.errors import SpecError
     from msabench.study import plan as make_plan
 
     if retry not in (None, "failed"):
         raise SpecError(f"--retry takes 'failed', but got '{retry}'")
-    plan = make_plan(study.spec(), data_root, cache_root)
+    spec = study.spec()
+    with working("finding the data and hashing what is new"):
+        plan = make_plan(spec, data_root, cache_root)
     if dry_run:
         print_plan(plan, results_root, retry_failed=retry == "failed")
         return
     _refuse_contradictions(plan)
+    _refuse_unknown_readings(plan, convention or [], selection or HEADLINES)
     from msabench.engines.local import gpu_count
     from msabench.execute import Machine
 
@@ -92,6 +102,19 @@ def _refuse_contradictions(plan: Plan) -> None:
 
         for run in variants.values():
             settings(run.method, run.hyperparameters)
+
+
+def _refuse_unknown_readings(plan: Plan, conventions: Sequence[str], selections: Sequence[str]) -> None:
+    """A slip in what the closing table is asked for is said now, not after hours of training."""
+    from msabench.metrics import convention_named
+    from msabench.selection import bind
+
+    for name in conventions:
+        convention_named(name)
+    runs = (*plan.runs, *(search.template for search in plan.searches))
+    for rule in selections:
+        for method, dataset in {(run.method, run.dataset) for run in runs}:
+            bind(rule, method, dataset)
 
 
 def _carry_out(plan: Plan, results_root: Path, machine: Machine, *, retry_failed: bool) -> Outcome:

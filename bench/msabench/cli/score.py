@@ -28,9 +28,11 @@ def score(
     ] = None,
     pred: Annotated[
         str | None,
-        typer.Option(help="Column of the predictions; logits: several columns joined by commas."),
+        typer.Option(
+            help="Column of the predictions, default: prediction; logits: several joined by commas."
+        ),
     ] = None,
-    truth: Annotated[str | None, typer.Option(help="Column of the truths.")] = None,
+    truth: Annotated[str | None, typer.Option(help="Column of the truths, default: truth.")] = None,
     percent: Annotated[bool, typer.Option("--percent", help="Print accuracies and F1 in percent.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON: unrounded fractions, null if undefined.")

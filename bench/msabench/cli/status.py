@@ -72,6 +72,7 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
             f"in training: {escape(run.row)} {run.dataset} seed {run.seed}: "
             f"epoch {run.epoch} of {run.epochs}, at most {duration(left)} left"
         )
+    _print_trials(console, folder)
     for line in told(folder):
         console.print(line, soft_wrap=True)
     if old := store.superseded():
@@ -86,3 +87,21 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
             console.print(escape(f"failed: {title}: {failure.cause}: {failure.message}"), highlight=False)
     if failures:
         console.print("to run failures again: the study's command with --retry failed")
+
+
+def _print_trials(console: Console, folder: Path) -> None:
+    """How far the searches are; the table above is of the runs that tables are made of."""
+    from collections import Counter
+
+    from msabench.engines.job import progress
+    from msabench.search import store_of
+
+    store = store_of(folder)
+    held = store.statuses()
+    active = [run for run in progress(store.path) if held.get(run.key) is None]
+    if held or active:
+        counts = Counter(state for state in held.values() if state)
+        console.print(
+            f"trials of the search: {counts['finished']} finished, {counts['failed']} failed, "
+            f"{len(active)} in training (msabench search show {folder.name})"
+        )

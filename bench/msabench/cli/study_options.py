@@ -22,7 +22,7 @@ class StudyOptions:
         typer.Option(
             "--methods",
             "-m",
-            help="Names, wildcards, variants: 'all', 'tfn,al*', 'almt,almt\\[frame_window=50]'.",
+            help="Names, wildcards, variants: 'tfn,al*', 'almt,almt\\[fusion=off]'; default: all.",
         ),
     ] = None
     datasets: Annotated[
@@ -30,7 +30,7 @@ class StudyOptions:
         typer.Option("--datasets", "-d", help="Names and wildcards: 'mosi,mosei', 'mosi:aligned'."),
     ] = None
     seeds: Annotated[
-        str | None, typer.Option(help="A count (5: 1111 to 1115), a range (1-3), a list (1,2,7).")
+        str | None, typer.Option(help="A count (3: 1111 to 1113), a range (1-3), a list (1,2,7); default: 5.")
     ] = None
     epochs: Annotated[
         int | None, typer.Option(help="Cap on every method's epochs; default: as published.")
@@ -43,7 +43,7 @@ class StudyOptions:
         typer.Option(
             "--text-encoder",
             "-t",
-            help="'bert', 'minilm', 'features', 'tiny', a hub name in the cache, a folder.",
+            help="bert (default), minilm, features, tiny, a hub name in the cache, a folder.",
         ),
     ] = None
     max_seconds: Annotated[
@@ -52,7 +52,10 @@ class StudyOptions:
     ] = None
     trials: Annotated[
         int | None,
-        typer.Option(help="Search every method's hyperparameters with so many trials, and report the best."),
+        typer.Option(
+            help="Search every method's hyperparameters with so many trials, and report the best; "
+            "default: no search."
+        ),
     ] = None
     sampler: Annotated[
         str | None, typer.Option(help="qmc (default), random or tpe: what the trials try.")
@@ -73,7 +76,8 @@ class StudyOptions:
         bool, typer.Option("--twin", help="Run on generated data of the same sizes and shapes.")
     ] = False
     scale: Annotated[
-        float | None, typer.Option(help="Size of the twins, as a share of the real dataset's.")
+        float | None,
+        typer.Option(help="Size of the twins, as a share of the real dataset's, above 0; default: 1."),
     ] = None
     file: Annotated[
         list[str] | None,
@@ -125,6 +129,7 @@ class StudyOptions:
         """What a run and a search may spend, and the tracks."""
         from dataclasses import replace
 
+        from msabench.errors import SpecError
         from msabench.run import Budget
 
         search = self._search(base.search if base else None)
@@ -134,6 +139,11 @@ class StudyOptions:
             tracks = base.tracks
         else:
             tracks = ("tuned",) if search else ("paper",)
+        if tracks == ("paper",) and self._searching:
+            raise SpecError(
+                "--track paper searches nothing, but --trials, --sampler, --search-hours or --prune is given",
+                fix="--track paper,tuned runs both; or leave the options of the search out",
+            )
         return {
             "budget": replace(
                 base.budget if base else Budget(),
@@ -143,13 +153,17 @@ class StudyOptions:
             "tracks": tracks,
         }
 
+    @property
+    def _searching(self) -> dict[str, Any]:
+        return _given(trials=self.trials, sampler=self.sampler, hours=self.search_hours, prune=self.prune)
+
     def _search(self, base: SearchSpec | None) -> SearchSpec | None:
         from dataclasses import replace
 
         from msabench.errors import SpecError
         from msabench.search import SearchSpec
 
-        given = _given(trials=self.trials, sampler=self.sampler, hours=self.search_hours, prune=self.prune)
+        given = self._searching
         if base is None and self.trials is None and given:
             raise SpecError(
                 "--sampler, --search-hours and --prune speak of a search's trials, but there are none",
@@ -173,7 +187,9 @@ def _files(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         dataset, sign, path = pair.partition("=")
         if not (dataset and sign and path):
-            raise SpecError(f"--file {pair!r} is not of the form DATASET=PATH")
+            raise SpecError(
+                f"--file {pair!r} is not of the form DATASET=PATH", fix=f"as in --file mosi={path or pair}"
+            )
         for canonical in expand_datasets(dataset):
             found[canonical] = str(Path(path).expanduser().resolve())
     return found

@@ -76,6 +76,12 @@ def locate(name: str, root: Path | None = None, file: Path | None = None) -> Pat
     found = next((place for place in places if place.exists()), None)
     if found is not None:
         return found
+    if file:
+        raise DataError(
+            f"there is no feature file of {card.name}:{variant.name} at the path that --file gives",
+            where=str(file),
+            fix="correct the path; without --file the data root is searched",
+        )
     raise DataError(
         f"no feature file of {card.name}:{variant.name}",
         where="looked for " + ", ".join(str(place) for place in places),

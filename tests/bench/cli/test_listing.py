@@ -57,8 +57,8 @@ def test_datasets_say_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "sims").mkdir()
     (tmp_path / "sims" / "unaligned_39.pkl").write_bytes(b"")
     lines = listed("datasets", "--data-root", str(tmp_path)).splitlines()
-    assert next(line for line in lines if line.startswith(" sims")).split()[-1] == "yes"
-    assert "--twin" in next(line for line in lines if line.startswith(" mosi "))
+    assert next(line for line in lines if line.startswith("sims ")).split()[-1] == "yes"
+    assert "--twin" in next(line for line in lines if line.startswith("mosi "))
     assert "16326/1871/4659" in listed("datasets", "mosei")
 
 

@@ -45,4 +45,4 @@ def test_every_option_of_a_study_is_one_of_run_and_of_plan() -> None:
         helped = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"}).stdout
         for name in StudyOptions.__dataclass_fields__:
             assert f"--{name.replace('_', '-')}" in helped, f"{verb} lacks {name}"
-        assert "almt[frame_window=50]" in helped, "brackets of a help text are no markup"
+        assert "almt[fusion=off]" in helped, "brackets of a help text are no markup"

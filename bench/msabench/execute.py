@@ -129,7 +129,9 @@ def _searched(plan: Plan, folder: Path, machine: Machine, observer: Observer, *,
         for record in _train(plan, todo, datasets, store.path, machine, observer, asking):
             asking.ended(record.key)
             observer.ended(record)
-    optuna_journal.write(store.path, [(search, search.trials(store)) for search in plan.searches])
+    made = [(search, search.trials(store)) for search in plan.searches]
+    if damage := optuna_journal.mirror(store.path, made):
+        observer.warn(damage)
     chosen, ledgers = {}, []
     for search in plan.searches:
         try:

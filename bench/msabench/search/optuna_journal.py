@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.distributions import (
@@ -17,7 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from msabench.search.space import Choice, Dimension, Space
@@ -31,6 +32,8 @@ FEWEST_TRIALS = 16
 """Importances of fewer trials would be chance"""
 BEST_SHARE = 0.25
 """Of the trials: those taken as the best when importances are worked out; of 16 the best four"""
+LOCKED = 5
+"""Seconds after which a lock on the journal is one that a killed process left: writing takes milliseconds"""
 STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -54,6 +57,27 @@ def suggest(space: Space, tried: Sequence[Trial], seed: int, number: int) -> dic
     return {name: _value(space.dimensions[name], asked[name]) for name in space.dimensions}
 
 
+def mirror(folder: Path, searches: Sequence[tuple[Search, Sequence[Trial]]]) -> str:
+    """`write`, whatever the journal went through: one that cannot be read is set aside and made anew.
+
+    Returns
+    -------
+    What to warn of; empty if nothing was wrong. No trial is lost with a journal: their records hold them.
+    """
+    try:
+        write(folder, searches)
+    except OSError:
+        raise  # of the disk, which a new file would not mend
+    except Exception as error:  # what Optuna raises depends on where the file is damaged
+        aside = folder / f".damaged-{JOURNAL}-{uuid4().hex[:8]}"
+        (folder / JOURNAL).rename(aside)
+        write(folder, searches)
+        return (
+            f"{JOURNAL} was damaged ({error}); set aside as {aside.name}, made anew from the trials' records"
+        )
+    return ""
+
+
 def write(folder: Path, searches: Iterable[tuple[Search, Sequence[Trial]]]) -> Path:
     """Bring the journal of a study's searches up to date; trials that it holds are left alone.
 
@@ -63,15 +87,22 @@ def write(folder: Path, searches: Iterable[tuple[Search, Sequence[Trial]]]) -> P
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
-    storage = JournalStorage(JournalFileBackend(str(path)))
+    storage = _storage(path)
     for search, trials in searches:
         study = optuna.create_study(storage=storage, study_name=search.name, load_if_exists=True)
         # a trial that failed and was made again stands there twice, as both
-        held = {(trial.user_attrs.get(NUMBER), trial.state) for trial in study.get_trials(deepcopy=False)}
-        study.add_trials(
-            _frozen(search.space, [t for t in trials if (t.number, STATES[t.status]) not in held])
-        )
+        held = {_place(trial) for trial in study.get_trials(deepcopy=False)}
+        study.add_trials([each for each in _frozen(search.space, trials) if _place(each) not in held])
     return path
+
+
+def _place(trial: FrozenTrial) -> tuple[Any, ...]:
+    return trial.user_attrs.get(NUMBER), trial.user_attrs.get("run"), trial.state
+
+
+def _storage(path: Path) -> JournalStorage:
+    lock = JournalFileOpenLock(str(path), grace_period=LOCKED)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def join(folder: Path, others: Iterable[Path]) -> None:
@@ -79,12 +110,12 @@ def join(folder: Path, others: Iterable[Path]) -> None:
 
     The journal mirrors the trials' records: one that cannot be read is left out, and no trial is lost.
     """
-    target = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    target = _storage(folder / JOURNAL)
     for path in (other / JOURNAL for other in others):
         if not path.is_file():
             continue
-        with suppress(KeyError, ValueError):
-            source = JournalStorage(JournalFileBackend(str(path)))
+        with suppress(AssertionError, AttributeError, KeyError, TypeError, ValueError):
+            source = _storage(path)
             held = set(optuna.get_all_study_names(target))
             for name in (each for each in optuna.get_all_study_names(source) if each not in held):
                 optuna.copy_study(from_study_name=name, from_storage=source, to_storage=target)

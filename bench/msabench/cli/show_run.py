@@ -38,9 +38,9 @@ def find_runs(results_root: Path, beginning: str = "") -> dict[str, list[Path]]:
     if 0 < len(beginning) < SHORTEST:
         return {}
     found: dict[str, list[Path]] = {}
-    for path in sorted(results_root.glob("*/runs/*/run.json")):
+    for path in sorted(results_root.glob("[!.]*/runs/[!.]*/run.json")):
         key = path.parent.name
-        if key.startswith(beginning) and not key.startswith("."):
+        if key.startswith(beginning):
             found.setdefault(key, []).append(path.parents[2])
     if beginning and len(found) > 1:
         raise SpecError(

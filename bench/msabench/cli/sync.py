@@ -53,7 +53,7 @@ def studies(results_root: Path, pattern: str = "all") -> list[Path]:
 
     from msabench.errors import SpecError, unknown
 
-    found = {path.parent.name: path.parent for path in sorted(results_root.glob("*/runs"))}
+    found = {path.parent.name: path.parent for path in sorted(results_root.glob("[!.]*/runs"))}
     if not found:
         raise SpecError(
             f"there is no study with records below '{results_root}'", fix="msabench run --datasets demo"

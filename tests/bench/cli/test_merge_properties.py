@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 from msabench import merge as merging
 from msabench.cli import app
 from msabench.errors import MsabenchError, SpecError
+from msabench.merge.source import Source
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
 from msabench.search import Ledger, read_ledgers
@@ -142,11 +143,11 @@ def test_the_report_of_a_merged_study_is_that_of_all_its_records(tmp_path: Path)
 def test_a_merge_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path, after: str) -> None:
     made = [_study(tmp_path / "a", {0: False, 4: False}), _study(tmp_path / "b", {1: False})]
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom msabench import merge\n"
-        f"real = merge.{after}\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom msabench.merge import joining, merge\n"
+        f"real = joining.{after}\n"
         f"def cut(*given):\n    real(*given)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"merge.{after} = cut\n"
-        "merge.merge(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])\n"
+        f"joining.{after} = cut\n"
+        "merge(Path(sys.argv[1]), [Path(each) for each in sys.argv[2:]])\n"
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "both", *made], check=False)
     assert done.returncode == -9 and not (tmp_path / "both").exists()
@@ -188,7 +189,7 @@ def test_what_is_copied_is_what_was_checked(tmp_path: Path, monkeypatch: pytest.
     made = [_study(tmp_path / "a", {0: False}), _study(tmp_path / "b", {2: True})]
     real = merging.read_source
 
-    def read_and_retried(folder: Path) -> merging.Source:
+    def read_and_retried(folder: Path) -> Source:
         source = real(folder)
         Store(tmp_path / "b").write(POOL[2], TRUTHS)  # the failed run is made again just now
         return source

@@ -191,10 +191,8 @@ def judge(
     chosen = test_named(test)
     keys = list(metrics) if metrics is not None else list(metrics_of(a))
     if chosen.over_examples is not None:
-        common = [s for s in a.seeds if s in b.seeds and seed in (None, s)]
-        if not common:
-            raise DataError(f"{a.row} and {b.row} have no common seed{'' if seed is None else f' {seed}'}")
-        at = a.seeds.index(common[0]), b.seeds.index(common[0])
+        taken = checkpoint_seed(a, b, seed)
+        at = a.seeds.index(taken), b.seeds.index(taken)
         return {
             key: chosen.over_examples(
                 a.predictions[key][at[0]], b.predictions[key][at[1]], a.truths, key, a.convention, alpha=alpha
@@ -210,6 +208,20 @@ def judge(
     size = resamples if test == "two-source" else 0
     drawn = [entry.draws(keys, resamples=size) for entry in (a, b)]
     return {key: chosen.over_seeds(drawn[0][key], drawn[1][key], alpha=alpha) for key in keys}
+
+
+def checkpoint_seed(a: Entry, b: Entry, seed: int | None = None) -> int:
+    """The seed whose checkpoints are compared: the first that both have, or the one asked for.
+
+    Raises
+    ------
+    DataError
+        If they have none, or not that one, in common.
+    """
+    common = [s for s in a.seeds if s in b.seeds and seed in (None, s)]
+    if not common:
+        raise DataError(f"{a.row} and {b.row} have no common seed{'' if seed is None else f' {seed}'}")
+    return common[0]
 
 
 def against(

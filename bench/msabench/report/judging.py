@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -11,25 +11,25 @@ from typing import Any
 
 from msabench import __version__
 from msabench.errors import DataError, SpecError, unknown
-from msabench.judge import Entry, entries, judge, pair_notes
+from msabench.judge import Entry, checkpoint_seed, entries, judge, metrics_of, pair_notes
 from msabench.metrics import CONVENTIONS, convention_named
 from msabench.records import Store
 from msabench.registry import METHODS, RECONSTRUCTION
+from msabench.report.reached import with_reach
 from msabench.report.table import TWIN
-from msabench.report.verdicts import Question, Verdict, Verdicts
+from msabench.report.verdicts import Question, Verdict, Verdicts, level_text
 from msabench.selection import SELECTIONS
 from msabench.stats import (
     TESTS,
     Comparison,
     Scope,
-    Sources,
     corrected,
     crossed_interval,
     hedges_g,
-    minimum_detectable,
     probability_of_improvement,
-    seeds_needed,
 )
+from msabench.stats.per_example import is_share
+from msabench.stats.power import POWER
 
 _REACH: Mapping[Scope, str] = {
     "seeds and examples": "other seeds and other examples like these",
@@ -104,13 +104,16 @@ def _on_dataset(
             refused[f"{row} on {several[0].dataset} has several settings ({settings}): choose one"] = None
             del by_row[row]
     results: dict[str, list[Verdict]] = {}
+    compared: dict[str, Entry] = {}
+    found_out: dict[str, None] = {}
     for row_a, row_b in _pairs(asked):
         if row_a not in by_row or row_b not in by_row:
             continue
         a, b = by_row[row_a][0], by_row[row_b][0]
         try:
             said = pair_notes(a, b)
-            judged = judge(a, b, asked.metrics or None, test=asked.test, alpha=asked.alpha, seed=asked.seed)
+            metrics = _judgeable(a, asked, refused)
+            judged = judge(a, b, metrics, test=asked.test, alpha=asked.alpha, seed=asked.seed)
         except DataError as error:
             what = error.what.replace(" A ", f" {row_a} ").replace(" B ", f" {row_b} ")
             refused[
@@ -118,15 +121,18 @@ def _on_dataset(
             ] = None
             continue
         if first:
-            notes.update(
-                dict.fromkeys(f"{a.dataset}: {note.rstrip('.')}." for note in (*_settings(a, b), *said))
-            )
+            compared |= {row_a: a, row_b: b}
+            if TESTS[asked.test].scope == "these checkpoints":
+                said = (f"checkpoints of seed {checkpoint_seed(a, b, asked.seed)}: {row_a}, {row_b}", *said)
+            found_out.update(dict.fromkeys(said))
         for metric, comparison in judged.items():
             results.setdefault(metric, []).append(_verdict(a, b, metric, comparison, full=first))
+    told = (*_settings(compared.values()), *found_out)
+    notes.update(dict.fromkeys(f"{found[0].dataset}: {note.rstrip('.')}." for note in told))
     shown = []
     for family in results.values():
         adjusted = corrected([verdict.comparison for verdict in family])
-        shown += [replace(v, comparison=c) for v, c in zip(family, adjusted, strict=True)]
+        shown += [with_reach(replace(v, comparison=c)) for v, c in zip(family, adjusted, strict=True)]
     return sorted(shown, key=lambda v: (v.a, v.b)) if len(_pairs(asked)) > 1 else shown
 
 
@@ -146,34 +152,42 @@ def _verdict(a: Entry, b: Entry, metric: str, comparison: Comparison, *, full: b
     if not full or comparison.test != "two-source" or math.isnan(comparison.p):
         return verdict
     pair = [entry.draws([metric])[metric] for entry in (a, b)]
-    verdict = replace(
+    return replace(
         verdict,
         g=hedges_g(pair[0], pair[1], alpha=comparison.alpha),
         improvement=probability_of_improvement(pair[0], pair[1], alpha=comparison.alpha),
         crossed=crossed_interval(pair[0], pair[1], alpha=comparison.alpha),
     )
-    sources = Sources.of(comparison)
-    if sources is None or comparison.alpha >= 0.8:
-        return verdict
-    seeds = comparison.a.n, comparison.b.n
-    needed = None
-    if round(abs(comparison.difference), 12):
-        needed = seeds_needed(comparison.difference, sources, alpha=comparison.alpha)
-    return replace(
-        verdict, detectable=minimum_detectable(sources, *seeds, alpha=comparison.alpha), needed=needed
-    )
 
 
-def _settings(a: Entry, b: Entry) -> list[str]:
-    """Track, text encoder, version and data of each side, once where they agree."""
-    lines = {
-        entry.row: f"track {entry.track}, text encoder {entry.text_encoder} ({entry.text_mode}), "
-        f"feature file {entry.data_hashes[0][:8]}"
-        for entry in (a, b)
-    }
-    ours = [entry for entry in (a, b) if entry.track != "external"]
-    versions = [f"{entry.row} is of version {entry.versions[0]}" for entry in ours]
-    return [*(f"{row}: {line}" for row, line in lines.items()), *versions]
+def _judgeable(entry: Entry, asked: Question, refused: dict[str, None]) -> list[str]:
+    """The metrics that the test can judge: McNemar's counts right answers, and no others."""
+    keys = list(asked.metrics) or list(metrics_of(entry))
+    if asked.test != "mcnemar":
+        return keys
+    figures = {m.key: m for m in convention_named(entry.convention).figures}
+    left_out = [key for key in keys if key in figures and not is_share(figures[key])]
+    if not left_out or len(left_out) == len(keys):
+        return keys
+    names = ", ".join(figures[key].label for key in left_out)
+    refused[
+        f"{names} on {entry.dataset}: McNemar's test counts right answers, and these are no shares of them; "
+        "--test randomisation takes every metric"
+    ] = None
+    return [key for key in keys if key not in left_out]
+
+
+def _settings(compared: Iterable[Entry]) -> list[str]:
+    """Track, text encoder, data and version of each row, rows that agree in one sentence."""
+    alike: dict[str, list[str]] = {}
+    for entry in compared:
+        version = f", version {entry.versions[0]}" if entry.track != "external" else ""
+        setting = (
+            f"track {entry.track}, text encoder {entry.text_encoder} ({entry.text_mode}), "
+            f"feature file {entry.data_hashes[0][:8]}{version}"
+        )
+        alike.setdefault(setting, []).append(entry.row)
+    return [f"{', '.join(rows)}: {setting}" for setting, rows in alike.items()]
 
 
 def _pairs(asked: Question) -> list[tuple[str, str]]:
@@ -276,14 +290,39 @@ def _about(asked: Question, found: Sequence[Verdict]) -> list[str]:
     oracles = ", ".join(dict.fromkeys(v.oracle for v in found if v.oracle))
     return [
         f"Test: {TESTS[asked.test].title}; its verdict holds for {_REACH[TESTS[asked.test].scope]}.",
-        f"Test split, mean ± standard deviation over n seeds (ddof = 1); convention {conventions}; "
+        f"Test split, {_spread(asked)}; convention {conventions}; "
         f"epoch rule {asked.selections[0]}" + (f" (ORACLE for {oracles})" if oracles else "") + ".",
-        f"Intervals at {1 - asked.alpha:.0%}; p corrected after Holm over {family} comparison"
-        f"{'s' if family > 1 else ''} a dataset and metric; metrics are not corrected for one another.",
+        *_levels(asked, family),
         *(f"{name} is a {TWIN}: generated data, its figures say nothing of the real one." for name in twins),
         *(f"{row}: {RECONSTRUCTION}" for row in rows if _reconstructed(row)),
         f"msabench {__version__}.",
     ]
+
+
+def _spread(asked: Question) -> str:
+    if TESTS[asked.test].scope == "these checkpoints":
+        return "one checkpoint of each row, so no spread over seeds"
+    return "mean ± standard deviation over n seeds (ddof = 1)"
+
+
+def _levels(asked: Question, family: int) -> list[str]:
+    """What intervals, corrected p and detectable differences are held against."""
+    test, plural = TESTS[asked.test], "s" if family > 1 else ""
+    level = level_text(asked.alpha)
+    bounds = {"two-source": f"Intervals at {level}", "welch": f"Intervals at {level}"}.get(asked.test)
+    alone = ", of each comparison by itself, uncorrected" if family > 1 else ""
+    said = [f"{bounds}{alone}."] if bounds else []
+    said.append(
+        f"p Holm: corrected over {family} comparison{plural} a dataset and metric, significant below "
+        f"{asked.alpha:g}; metrics are not corrected for one another."
+    )
+    corrected_level = f"{asked.alpha:g} / {family}, Holm's first step" if family > 1 else f"{asked.alpha:g}"
+    unit = "examples" if test.scope == "these checkpoints" else "seeds"
+    said.append(
+        f"Detectable: the smallest true difference that this test finds with {POWER:.0%} power at "
+        f"{corrected_level}; after it the {unit} that would find the observed difference, were it true."
+    )
+    return said
 
 
 def _reconstructed(row: str) -> bool:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from msabench.report.latex import escape
 from msabench.report.render_terminal import fitted
-from msabench.report.verdicts import Verdict, Verdicts, p_text
+from msabench.report.verdicts import Verdict, Verdicts, level_text, p_text
 
 Grid = tuple[str, list[str], list[list[str]]]
 """Title, heads, cells"""
@@ -124,10 +124,11 @@ RENDERERS: Mapping[str, Callable[[Verdicts], str]] = {
 
 
 def _verdicts(here: Sequence[Verdict], several: bool, title: str) -> Grid:
-    level = f"{1 - here[0].comparison.alpha:.0%}"
+    level = level_text(here[0].comparison.alpha)
     sides = ["A", "B"] if several else [here[0].a, here[0].b]
     heads = [*(["A", "B"] if several else []), "metric", *(f"{side} mean ± sd (n)" for side in sides)]
-    heads += [f"{' − '.join(sides)} [{level}]", "p", "p Holm", "verdict"]
+    bounded = not all(math.isnan(v.comparison.interval[0]) for v in here)
+    heads += [f"{' − '.join(sides)}" + f" [{level}]" * bounded, "p", "p Holm", "verdict"]
     cells = []
     for v in here:
         found = v.comparison
@@ -174,7 +175,8 @@ def _line(v: Verdict) -> dict[str, Any]:
         "hedges_g": v.g.value, "g_low": v.g.low, "g_high": v.g.high, "p_improvement": v.improvement.value,
         "improvement_low": v.improvement.low, "improvement_high": v.improvement.high,
         "crossed_low": v.crossed.low, "crossed_high": v.crossed.high, "detectable": v.detectable,
-        "seeds_needed": v.needed, "winner": {"a": v.a, "b": v.b, "": ""}[found.winner], "verdict": v.words,
+        "seeds_needed": v.needed, "examples_needed": v.examples_needed,
+        "winner": {"a": v.a, "b": v.b, "": ""}[found.winner], "verdict": v.words,
         "notes": "; ".join(found.notes),
     }  # fmt: skip
     return {

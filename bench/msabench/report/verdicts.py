@@ -10,6 +10,7 @@ from msabench.errors import SpecError
 from msabench.metrics import Metric
 from msabench.stats import TESTS, Comparison, Estimate
 from msabench.stats.offered import test_named
+from msabench.stats.power import MOST_SEEDS
 
 SELECTIONS_SHOWN = ("same-epoch", "best-epoch", "as-published")
 """The first gives the verdict; the others show whether it hangs on the epoch rule"""
@@ -37,9 +38,11 @@ class Verdict:
     crossed: Estimate = _NONE
     """The difference, with an interval by resampling seeds and examples"""
     detectable: float = math.nan
-    """Smallest difference that these seeds find with 80 % power; nan for tests other than the primary"""
+    """Smallest true difference found with 80 % power at the corrected level; nan if not known"""
     needed: int | None = None
     """Seeds that would find the observed difference; None if none would, or nothing is to be found"""
+    examples_needed: int | None = None
+    """Of a test of two checkpoints: test examples that would find the observed difference"""
 
     def number(self, value: float, *, signed: bool = False) -> str:
         """As the tables print it: percentages times 100."""
@@ -60,17 +63,38 @@ class Verdict:
             return f"undefined: {why or 'no figure'}"
         if found.winner:
             return f"{self.a if found.winner == 'a' else self.b} is better"
-        if found.se == 0:
+        same = not round(found.difference, 12)
+        if found.se == 0 or (same and found.a.sd == found.b.sd == 0):
             return "the same figures"
+        said = "not distinguishable"
+        if not found.reachable:
+            smallest = p_text(min(1.0, found.smallest * found.family))
+            said += f", as no figures of so few seeds could be: the smallest p is {smallest}"
         if math.isnan(self.detectable):
-            return "not distinguishable"
-        said = f"not distinguishable; detectable with these seeds: {self.number(self.detectable)}"
-        if not round(abs(found.difference), 12):
             return said
-        gap = self.number(abs(found.difference))
-        if self.needed is None:
-            return f"{said}; for {gap} no number of seeds suffices: more examples"
-        return f"{said}; for {gap}: {self.needed} seeds each"
+        said += f"; detectable {self._by}: {self.number(self.detectable)}"
+        return said if same else f"{said}; for {self.number(abs(found.difference))}{self._remedy}"
+
+    @property
+    def _by(self) -> str:
+        """What the detectable difference rests on."""
+        found = self.comparison
+        if found.scope == "these checkpoints":
+            return "with these examples"
+        if found.scope == "seeds and examples":
+            return "with these seeds"
+        return "with these seeds on this test set" + ("" if found.test == "welch" else " (by Welch's t)")
+
+    @property
+    def _remedy(self) -> str:
+        """What the observed difference would need to be found."""
+        if self.examples_needed is not None:
+            return f": about {self.examples_needed} examples"
+        if self.needed is not None:
+            return f": {self.needed} seeds each"
+        if self.comparison.scope == "seeds and examples":
+            return " no number of seeds suffices: more examples"
+        return f": more than {MOST_SEEDS} seeds each"
 
     @property
     def short(self) -> str:
@@ -129,6 +153,15 @@ class Question:
                 f"--seed chooses checkpoints, and the {self.test} test takes all seeds",
                 fix="add --test randomisation or --test mcnemar, or leave out --seed",
             )
+
+
+def level_text(alpha: float) -> str:
+    """The confidence of an interval.
+
+    >>> level_text(0.05), level_text(0.005)
+    ('95%', '99.5%')
+    """
+    return f"{100 * (1 - alpha):.6g}%"
 
 
 def p_text(p: float) -> str:

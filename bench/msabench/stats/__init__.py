@@ -17,7 +17,14 @@ from msabench.stats.effects import (
 )
 from msabench.stats.offered import TESTS, Test, compare
 from msabench.stats.per_example import mcnemar, randomisation
-from msabench.stats.power import Sources, minimum_detectable, power_of, seeds_needed
+from msabench.stats.power import (
+    Sources,
+    detectable_by_examples,
+    examples_needed,
+    minimum_detectable,
+    power_of,
+    seeds_needed,
+)
 from msabench.stats.ranks import Friedman, critical_difference, friedman, rank_intervals
 from msabench.stats.seed_only import mann_whitney, permutation, welch, wilcoxon
 from msabench.stats.summary import IDENTITY, summarise
@@ -39,6 +46,8 @@ __all__ = [
     "corrected",
     "critical_difference",
     "crossed_interval",
+    "detectable_by_examples",
+    "examples_needed",
     "friedman",
     "hedges_g",
     "holm",

@@ -15,6 +15,19 @@ Scope = Literal["seeds and examples", "this test set only", "these checkpoints"]
 beyond the two trained models on examples like these."""
 
 
+def spread(values: Array) -> float:
+    """Sample standard deviation (ddof = 1) of (S,) values; nan for one.
+
+    0 where all are equal: their mean may be rounded, and what rounding leaves is no variance.
+
+    >>> spread(np.array([0.1, 0.1, 0.1]))
+    0.0
+    """
+    if len(values) < 2:
+        return math.nan
+    return float(np.std(values, ddof=1)) if (values != values[0]).any() else 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """One method's metric over its seeds."""
@@ -33,7 +46,7 @@ class Side:
         """From (S,) values, nan where undefined."""
         return cls(
             mean=float(np.mean(values)),
-            sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
+            sd=spread(values),
             n=len(values),
             undefined=int(np.isnan(values).sum()),
         )
@@ -63,6 +76,8 @@ class Comparison:
     """Share of `se`², in the metric's unit squared, that is due to the examples of the test set"""
     samples: int = 0
     """Examples of the test set"""
+    smallest: float = 0.0
+    """Smallest p that the test can give with so many seeds, of tests that count arrangements of them"""
     alpha: float = 0.05
     adjusted: float = math.nan
     """p after Holm's correction over `family` comparisons"""
@@ -73,6 +88,11 @@ class Comparison:
     def decisive(self) -> float:
         """The p that a verdict goes by: corrected where a correction was made."""
         return self.p if math.isnan(self.adjusted) else self.adjusted
+
+    @property
+    def reachable(self) -> bool:
+        """Whether any data could have been significant after the correction over `family` comparisons."""
+        return self.smallest * self.family < self.alpha
 
     @property
     def significant(self) -> bool:

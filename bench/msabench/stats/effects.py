@@ -9,7 +9,9 @@ import numpy as np
 
 from msabench.errors import DataError
 from msabench.run import Array
+from msabench.stats.comparison import spread
 from msabench.stats.draws import Draws
+from msabench.stats.noncentral import share_below
 from msabench.stats.two_source import check_alike
 
 
@@ -26,8 +28,8 @@ def hedges_g(a: Draws, b: Draws, *, alpha: float = 0.05) -> Estimate:
     """Difference of the means over seeds in pooled standard deviations, corrected for small samples.
 
     Positive where A is better. The spread is that of seeds on this test set: g grows as training gets more
-    repeatable, and says nothing of other test sets. The interval inverts the noncentral t; with unequal
-    variances it is approximate.
+    repeatable, and says nothing of other test sets. The interval inverts the noncentral t and is of the true
+    difference, so that it takes no correction; with unequal variances it is approximate.
 
     Raises
     ------
@@ -42,13 +44,13 @@ def hedges_g(a: Draws, b: Draws, *, alpha: float = 0.05) -> Estimate:
     n, m = len(x), len(y)
     if min(n, m) < 2:
         raise DataError("an effect size needs two seeds or more of each method")
-    pooled = math.sqrt(((n - 1) * x.var(ddof=1) + (m - 1) * y.var(ddof=1)) / (n + m - 2))
+    pooled = math.sqrt(((n - 1) * spread(x) ** 2 + (m - 1) * spread(y) ** 2) / (n + m - 2))
     if not pooled > 0:
         return Estimate(value=math.nan, low=math.nan, high=math.nan)
     df, scale = n + m - 2, math.sqrt(1 / n + 1 / m)
     small = 1 - 3 / (4 * df - 1)
     d = float(x.mean() - y.mean()) / pooled
-    low, high = (_noncentrality(d / scale, df, q) * scale * small for q in (1 - alpha / 2, alpha / 2))
+    low, high = (_noncentrality(d / scale, df, q) * scale for q in (1 - alpha / 2, alpha / 2))
     return Estimate(value=d * small, low=low, high=high)
 
 
@@ -133,10 +135,9 @@ def _oriented(draws: Draws) -> Array:
 def _noncentrality(t: float, df: int, share: float) -> float:
     """The noncentrality under which a share of noncentral t values lies below t."""
     from scipy.optimize import brentq
-    from scipy.stats import nct
 
     def excess(shift: float) -> float:
-        return float(nct.cdf(t, df, shift)) - share
+        return share_below(t, df, shift) - share
 
     reach = 5.0
     while excess(t - reach) < 0 or excess(t + reach) > 0:

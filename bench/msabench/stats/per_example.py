@@ -23,7 +23,8 @@ def randomisation(
 ) -> Comparison:
     """Exchange the two models' predictions example by example, at random, 4999 times.
 
-    Works for any metric, as it is computed anew on every exchange. p = (1 + as extreme) / (1 + rounds).
+    Works for any metric, as it is computed anew on every exchange. p = (1 + as extreme) / (1 + rounds). The
+    standard error is that of the differences which exchanging gives.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def randomisation(
             "randomisation", about, convention, observed, len(y), alpha, notes=_notes(metric, observed)
         )
     rng = np.random.default_rng(seed)
-    gap, extreme, defined = abs(observed[0] - observed[1]), 0, 0
+    gap, extreme, defined, squares = abs(observed[0] - observed[1]), 0, 0, 0.0
     rows = max(1, _CHUNK // p.size)
     for start in range(0, ROUNDS, rows):
         swap = rng.random((min(rows, ROUNDS - start), len(y))) < 0.5
@@ -51,13 +52,18 @@ def randomisation(
         gaps = np.abs(both[0] - both[1])
         extreme += int((gaps >= gap * (1 - 1e-9) - 1e-12).sum())
         defined += int(np.isfinite(gaps).sum())
+        squares += float(np.nansum(gaps**2))
+    se = math.sqrt(squares / defined) if defined else math.nan
+    p_value = (1 + extreme) / (1 + defined)
     return _comparison(
-        "randomisation", about, convention, observed, len(y), alpha, p=(1 + extreme) / (1 + defined)
+        "randomisation", about, convention, observed, len(y), alpha, p=p_value, se=se, examples=se**2
     )
 
 
 def mcnemar(a: Any, b: Any, truths: Any, metric: str, convention: str, *, alpha: float = 0.05) -> Comparison:
     """McNemar's exact test: among examples that one model alone has right, has either more than half?
+
+    The standard error is that of the difference where either is as likely to be the one.
 
     Parameters
     ----------
@@ -92,8 +98,11 @@ def mcnemar(a: Any, b: Any, truths: Any, metric: str, convention: str, *, alpha:
         int(((right[0] == 0) & (right[1] == 1)).sum()),
     )
     value = float(binomtest(first, first + second).pvalue) if first + second else 1.0
+    se = math.sqrt(first + second) / int(np.isfinite(right[0]).sum())
     note = f"A alone is right on {first} examples, B alone on {second}"
-    return _comparison("mcnemar", about, convention, observed, len(y), alpha, p=value, notes=(note,))
+    return _comparison(
+        "mcnemar", about, convention, observed, len(y), alpha, p=value, se=se, examples=se**2, notes=(note,)
+    )
 
 
 def is_share(metric: Metric) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from msabench.errors import SpecError
 from msabench.stats.comparison import Comparison
+from msabench.stats.noncentral import share_below
 from msabench.stats.two_source import satterthwaite
 
 MOST_SEEDS = 10_000
@@ -34,12 +35,14 @@ class Sources:
 
     @classmethod
     def of(cls, found: Comparison) -> Sources | None:
-        """As estimated by a two-source test; None where it had no variance to go by."""
-        if not found.se > 0:
+        """As estimated by a test over seeds; None where it had no variance to go by.
+
+        Tests that hold for this test set only have none of its examples: theirs is Welch's t.
+        """
+        examples = math.sqrt(found.examples) if found.scope == "seeds and examples" else 0.0
+        if not examples + found.a.sd + found.b.sd > 0 or found.samples < 2:
             return None
-        return cls(
-            sd_examples=math.sqrt(found.examples), sd_a=found.a.sd, sd_b=found.b.sd, samples=found.samples
-        )
+        return cls(sd_examples=examples, sd_a=found.a.sd, sd_b=found.b.sd, samples=found.samples)
 
     def error(self, seeds_a: int, seeds_b: int) -> tuple[float, float]:
         """Standard error of the difference with so many seeds, and its degrees of freedom."""
@@ -58,15 +61,12 @@ def power_of(
     >>> round(power_of(0.04, pilot, 5), 2)
     0.94
     """
-    from scipy.stats import nct, t
+    from scipy.stats import t
 
     se, df = sources.error(_seeds(seeds_a), _seeds(seeds_b if seeds_b is not None else seeds_a))
     reach = float(t.ppf(1 - alpha / 2, df))
     shift = abs(difference) / se
-    if shift > 30 + reach:  # certain; nct loses its digits there
-        return 1.0
-    # the other tail by symmetry: nct.cdf is nan there at few degrees of freedom
-    return float(nct.sf(reach, df, shift) + nct.sf(reach, df, -shift))
+    return 1 - share_below(reach, df, shift) + share_below(-reach, df, shift)
 
 
 def minimum_detectable(
@@ -123,6 +123,35 @@ def seeds_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def detectable_by_examples(se: float, *, alpha: float = 0.05, power: float = POWER) -> float:
+    """The smallest true difference that a test of two checkpoints finds with this power.
+
+    By the normal approximation, from the standard error that examples alone give the difference.
+
+    >>> round(detectable_by_examples(0.01), 4)
+    0.028
+    """
+    from scipy.stats import norm
+
+    _check_power(alpha, power)
+    return float(norm.ppf(1 - alpha / 2) + norm.ppf(power)) * se
+
+
+def examples_needed(
+    difference: float, se: float, samples: int, *, alpha: float = 0.05, power: float = POWER
+) -> int:
+    """Examples like the `samples` at hand on which two checkpoints' true difference is found.
+
+    Raises
+    ------
+    SpecError
+        If the difference is 0, or alpha or power no share.
+    """
+    if not difference or not math.isfinite(difference):
+        raise SpecError(f"the difference to be found must not be 0, but got {difference}")
+    return math.ceil(samples * (detectable_by_examples(se, alpha=alpha, power=power) / difference) ** 2)
 
 
 def _seeds(number: int) -> int:

@@ -12,6 +12,8 @@ from msabench.stats.draws import Draws
 
 ONE_SEED = "one seed says nothing of what training varies by"
 _UNDEFINED_SHARE = 0.05
+_ROUNDING = 1e-12
+"""Means over unequal numbers of seeds of one and the same figure differ by less"""
 
 
 def two_source(a: Draws, b: Draws, *, alpha: float = 0.05) -> Comparison:
@@ -41,7 +43,7 @@ def two_source(a: Draws, b: Draws, *, alpha: float = 0.05) -> Comparison:
     Raises
     ------
     DataError
-        If either has one seed only, or the two are not of one metric and test set.
+        If either has one seed only, the test set one example, or the two are not of one metric and test set.
     """
     from scipy.stats import t
 
@@ -52,8 +54,10 @@ def two_source(a: Draws, b: Draws, *, alpha: float = 0.05) -> Comparison:
                 f"the two-source test needs two seeds or more, but {name} has one: {ONE_SEED}",
                 fix="train more seeds, or compare the two checkpoints alone (randomisation, mcnemar)",
             )
+    if a.samples < 2:
+        raise DataError("the two-source test needs two test examples or more: one says nothing of the others")
     sides = Side.of(a.values), Side.of(b.values)
-    difference = float(a.values.mean() - b.values.mean())
+    difference = sides[0].mean - sides[1].mean
     paired = a.mean_resampled - b.mean_resampled
     defined = paired[np.isfinite(paired)]
     notes = undefined_notes(a, b)
@@ -64,10 +68,11 @@ def two_source(a: Draws, b: Draws, *, alpha: float = 0.05) -> Comparison:
         return _comparison(a, b, sides, difference=float("nan"), alpha=alpha, notes=notes)
     if lost:
         notes = (f"{lost} of {len(paired)} resamples on which {a.metric} is undefined are left out",)
-    parts = np.array([defined.var(ddof=1), sides[0].sd ** 2 / sides[0].n, sides[1].sd ** 2 / sides[1].n])
+    examples = defined.var(ddof=1) if np.ptp(defined) > _ROUNDING else 0.0
+    parts = np.array([examples, sides[0].sd ** 2 / sides[0].n, sides[1].sd ** 2 / sides[1].n])
     variance = float(parts.sum())
     if variance == 0:
-        same = difference == 0
+        same = abs(difference) <= _ROUNDING
         notes = (*notes, "no variance: both give the same figures" if same else "no variance to judge by")
         p, interval = (1.0, (0.0, 0.0)) if same else (float("nan"), (float("nan"), float("nan")))
         return _comparison(

@@ -123,7 +123,7 @@ def _show(found: Sequence[Reach], plan: Plan) -> None:
         )
         heads = ["metric"] * bool(here[0].metric) + ["sd over seeds", "se of examples"]
         heads += [f"shown by {n} seeds" for n in plan.seeds] + ["by any number"]
-        heads += [f"seeds for {plan.difference:g}"] * (plan.difference is not None)
+        heads += [] if plan.difference is None else [f"seeds for {plan.difference:g}"]
         for head in heads:
             table.add_column(head, overflow="fold")
         for reach in here:

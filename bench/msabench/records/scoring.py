@@ -157,7 +157,7 @@ class _Rules:
         self._known: dict[tuple[str, ...], str] = {}
 
     def text(self, selection: str, record: RunRecord) -> str:
-        if selection.strip() != "as-published":
+        if selection.strip() != "as-published" or record.chosen_outside:  # which has one epoch under any rule
             return selection
         spec = record.spec
         name = (spec.method, spec.dataset, spec.settings if spec.external else "")

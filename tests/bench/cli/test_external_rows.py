@@ -96,11 +96,41 @@ def test_places_under_every_convention(results: Path) -> None:
     assert (results / "demo-external/tables/lens.csv").is_file()
 
 
+def test_an_epoch_chosen_outside_is_the_same_under_every_rule(demo: Dataset, tmp_path: Path) -> None:
+    """Also where its authors said how, which is no rule of ours."""
+    rng = np.random.default_rng(1)
+    for name, how in (("Words", "best validation MAE, by hand"), ("Peeked", "test"), ("Silent", "")):
+        noisy = [demo.test.labels + rng.normal(0, 1, len(demo.test)) for _ in range(2)]
+        parts = [
+            pd.DataFrame({"id": demo.test.ids, "prediction": p, "seed": s}) for s, p in enumerate(noisy, 1)
+        ]
+        pd.concat(parts).to_csv(tmp_path / f"{name}.csv", index=False)
+        _import(tmp_path / f"{name}.csv", name, demo, tmp_path / "results", "--epoch-selection", how)
+    root = tmp_path / "results"
+    frames = [
+        Store(root / "demo-external").frame(selection=s) for s in ("same-epoch", "as-published", "last")
+    ]
+    for frame in frames[1:]:
+        pd.testing.assert_frame_equal(frames[0].drop(columns="selection"), frame.drop(columns="selection"))
+    assert "Words · external" in _said(root, "report", "demo-external", "--conventions", "all")
+    text = _said(root, "compare", "demo-external", "external:Words", "external:Peeked", "--metric", "mae")
+    assert "as-published (ORACLE)" in text and "Not compared" not in text
+    assert "best validation MAE, by hand" in _said(root, "report", "demo-external", "-s", "as-published")
+
+
 def test_nothing_published_stands_beside_an_external_row(results: Path) -> None:
     done = _command(results, "report", "demo-external", "--published")
     text = " ".join(done.output.split())
     assert (
         done.exit_code == 1 and "imported results alone" in text and "nothing has been recorded" not in text
+    )
+
+
+def test_a_pilot_of_imports_says_what_seeds_would_show(results: Path) -> None:
+    text = _said(results, "power", "demo-external", "--metric", "mae")
+    assert "shown by 10 seeds" in text and "seeds for 0" not in text
+    assert "seeds for 0.5" in _said(
+        results, "power", "demo-external", "--metric", "mae", "--difference", "0.5"
     )
 
 

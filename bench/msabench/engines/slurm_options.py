@@ -16,6 +16,8 @@ Group = Literal["gpu", "cpu"]
 Executor = Literal["slurm", "local"]
 GpuFor = Literal["all", "finetuned"]
 
+NOTICE_SECONDS = 90
+"""Before the end of its time, in which a job is to be queued again"""
 TABLES = ("all", "gpu", "cpu")
 OURS = ("array", "dependency", "error", "open_mode", "output", "signal", "wrap")
 """Options of sbatch that the engine sets itself"""
@@ -75,7 +77,7 @@ class SlurmOptions:
 
     def parameters(self, group: Group) -> dict[str, Any]:
         """The parameters of submitit's executor for jobs of a group."""
-        made: dict[str, Any] = {"time": self.minutes, "cpus_per_task": self.cpus, "signal_delay_s": 90}
+        made: dict[str, Any] = {"time": self.minutes, "cpus_per_task": self.cpus}
         made |= {
             name: getattr(self, name)
             for name in ("partition", "account", "qos", "mem")
@@ -92,6 +94,8 @@ class SlurmOptions:
                 made[name] = value
             else:
                 extra[name] = value
+        # no sooner than half-way, or a short job would be told to end as it begins
+        made.setdefault("signal_delay_s", min(NOTICE_SECONDS, 30 * made["time"]))
         flags = {name: value for name, value in extra.items() if value is not False}
         return {**made, "additional_parameters": flags}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,23 +84,35 @@ def _state(name: str) -> State:
 
 
 def ends(jobs: Collection[str]) -> dict[str, End]:
-    """How SLURM's jobs ended; without accounting (`sacct`) nothing is known of it."""
+    """How SLURM's jobs ended: by its accounting (`sacct`), or, for some minutes after, by `squeue`."""
     found = dict.fromkeys(jobs, End())
-    if not jobs or not shutil.which("sacct"):
+    if not jobs:
         return found
-    arrays = sorted({job.partition("_")[0] for job in jobs})
-    try:
-        answer = _call(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(arrays)])
-    except QueueError:
-        return found
-    for line in answer.stdout.splitlines():
-        job, _, state = line.strip().partition("|")
-        # 'CANCELLED by 1000'
-        names = re.match(r"[A-Z_]+", state)
-        for one in _expanded(job):
-            if one in found and names:
-                found[one] = End(state=names[0])
+    arrays = ",".join(sorted({job.partition("_")[0] for job in jobs}))
+    for command in (
+        ["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", arrays],
+        ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T", f"--jobs={arrays}"],
+    ):
+        if any(not end.state for end in found.values()):
+            found |= {job: End(state=state) for job, state in _told(command).items() if job in found}
     return found
+
+
+def _told(command: Sequence[str]) -> dict[str, str]:
+    """The states that a program prints, by job; nothing where there is no such program, or no answer."""
+    if not shutil.which(command[0]):
+        return {}
+    try:
+        lines = _call(command).stdout.splitlines()
+    except QueueError:
+        return {}
+    told = {}
+    for line in lines:
+        job, _, state = line.strip().partition("|")
+        names = re.match(r"[A-Z_]+", state)  # 'CANCELLED by 1000'
+        if names and names[0] in ENDED:  # accounting may lag behind
+            told.update(dict.fromkeys(_expanded(job), names[0]))
+    return told
 
 
 def _expanded(job: str) -> list[str]:
@@ -145,7 +157,7 @@ def failure(end: End, job: str, reason: str, log: str) -> Failure:
     return Failure(cause=cause, message=f"its job {job} {what}{hint}; log: {log}")
 
 
-def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -22,6 +22,8 @@ from msabench.engines.slurm_queue import End, State, ends, local_states, states
 from msabench.records import Store
 
 FILE, COMMAND = "submissions.jsonl", "command.json"
+REACH = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT"}
+"""What SLURM's programs reach the cluster by, in a person's environment as in a job's"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ def look(study: Path, *, ask: bool = True) -> Look:
                 found.dead[key] = (mark, end)
             elif not status:
                 found.lost.append(key)
-        elif mark:
+        elif mark and found.jobs.get(submission.job) != "queued":  # one that was preempted waits again
             found.running.append(key)
         elif not (status and _is_newer(store, key, submission)):
             found.queued.append(key)
@@ -188,7 +190,11 @@ def kept_command(study: Path) -> tuple[list[str], Path]:
 def run_again(arguments: Sequence[str], folder: Path) -> int:
     """Run a command of msabench in a process of its own; returns its exit code."""
     # a job that submits jobs must not pass its own settings on to them
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SUBMITIT_"))}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name in REACH or not name.startswith(("SLURM_", "SUBMITIT_"))
+    }
     program = "import sys; from msabench.cli import main; sys.argv[0] = 'msabench'; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=folder, env=ours, check=False

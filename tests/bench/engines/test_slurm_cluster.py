@@ -21,7 +21,7 @@ from msabench.engines.claim import claim
 from msabench.engines.slurm_bundles import bundles, shares
 from msabench.engines.slurm_marks import Mark, write_mark
 from msabench.engines.slurm_options import SlurmOptions, minutes_of, read_config
-from msabench.engines.slurm_submissions import submissions
+from msabench.engines.slurm_submissions import run_again, submissions
 from msabench.errors import SpecError
 
 STUDY = ["--datasets", "demo", "--text-encoder", "tiny", "--name", "s", "--no-tracking", "--engine", "slurm"]
@@ -153,6 +153,22 @@ def test_a_job_that_was_taken_away_is_submitted_again(cluster: Cluster) -> None:
     assert "submitted: 1 runs" in cluster.run(*command).output
 
 
+def test_where_nothing_is_accounted_squeue_tells_how_a_job_ended(cluster: Cluster) -> None:
+    cluster.run("--methods", "lf_dnn", "--seeds", "2", "--time", "1")
+    study = cluster.root / "s"
+    assert cluster.sent()[0]["signal"] == "USR2@30"
+    for submission in submissions(study):
+        write_mark(study, Mark(key=submission.keys[0], job=submission.job, host="node7"))
+    cluster.tell(sacct="error: accounting storage is disabled", squeue="4000_0|CANCELLED\n4000_1|PENDING")
+    assert "0 failed, 0 running, 1 queued, 1 lost" in cluster.collect(), (
+        "a job that waits again trains nothing"
+    )
+    cluster.tell(squeue="4000_0|NODE_FAIL\n4000_1|TIMEOUT", sacct="4000_[0-1]|RUNNING")  # it lags behind
+    assert "1 failed, 0 running, 0 queued, 1 lost" in cluster.collect()
+    (record,) = Store(study).runs("failed")
+    assert record.failure and record.failure.cause == "timeout"
+
+
 def test_a_search_submits_the_job_that_goes_on_with_it_once(cluster: Cluster) -> None:
     command = ["--methods", "lf_dnn", "--seeds", "1,", "--trials", "3", "--track", "paper,tuned"]
     cluster.run(*command)
@@ -170,6 +186,19 @@ def test_the_data_can_be_prepared_by_a_first_job(cluster: Cluster) -> None:
     assert first["mem"] == "8G" and (cluster.root / "s" / "plan.json").exists()
     kept = json.loads((cluster.root / "s" / "slurm" / "command.json").read_text())
     assert "--prepare-job" not in kept["arguments"]
+
+
+def test_a_command_that_goes_on_reaches_the_cluster_and_takes_nothing_else_from_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SUBMITIT_EXECUTOR"):
+        monkeypatch.setenv(name, "here")
+    keep = f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'seen')!r}, 'w'))"
+    (tmp_path / "sitecustomize.py").write_text(keep)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert run_again(["list", "conventions"], tmp_path) == 0
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert {name for name in seen if name.startswith(("SLURM_", "SUBMITIT_"))} == {"SLURM_CONF"}
 
 
 def test_without_a_cluster_one_message_says_what_to_do(

@@ -27,6 +27,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe and check a feature file. Ends with status 1 if a run could not use it."""
+    from msabench.cli.progress import working
     from msabench.data.cache import default_root
     from msabench.data.cards import resolve
     from msabench.data.describe import describe
@@ -35,10 +36,12 @@ def check(
     path = Path(target)
     if path.exists() or path.suffix == ".pkl" or len(path.parts) > 1:
         card, variant = resolve(dataset) if dataset else (None, None)
-        report = describe(path, card, variant, cache_root=default_root(data_root))
+        with working(f"reading {path}"):
+            report = describe(path, card, variant, cache_root=default_root(data_root))
     else:
-        found = source(target, data_root)
-        report = describe(found.path, found.card, found.variant, found.kind, found.cache_root)
+        with working(f"reading {target}"):
+            found = source(target, data_root)
+            report = describe(found.path, found.card, found.variant, found.kind, found.cache_root)
     if as_json:
         import json
 

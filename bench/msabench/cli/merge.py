@@ -20,11 +20,14 @@ def merge(
 
     The studies are only read. The same run may be in several of them if its predictions are equal.
     """
+    from msabench.cli.progress import working
     from msabench.merge import merge as join
     from msabench.study import checked_name
 
     folders = [results_root / name if (results_root / name).is_dir() else Path(name) for name in studies]
-    done = join(results_root / checked_name(out), folders)
+    folder = results_root / checked_name(out)
+    with working("reading and comparing the studies"):
+        done = join(folder, folders)
     for note in done.notes:
         typer.secho(f"note: {note}", fg=typer.colors.YELLOW, err=True)
     typer.echo(f"{done.runs} runs joined, {done.duplicates} of them in several studies: {done.folder}")

@@ -49,6 +49,7 @@ def plot(
     Every figure says below it what data, convention, epoch rule, runs and text encoder it is of.
     """
     from msabench.cli.folders import study_folder
+    from msabench.cli.progress import working
     from msabench.plots import KINDS, Asked, write_plots
 
     asked = Asked(
@@ -58,9 +59,9 @@ def plot(
         selection=selection,
         allow_unequal_budgets=allow_unequal_budgets,
     )
-    written = write_plots(
-        study_folder(results_root, study), asked, _names(kind) or KINDS, _names([format_]), out=out
-    )
+    folder = study_folder(results_root, study)
+    with working("reading the records and drawing them"):
+        written = write_plots(folder, asked, _names(kind) or KINDS, _names([format_]), out=out)
     for path in written.paths:
         typer.echo(f"written: {path}")
     for why in written.refused:

@@ -56,6 +56,7 @@ def power(
     By the variances of a pilot study's records, or by given ones. Nothing is trained.
     """
     from msabench.cli.folders import study_folder
+    from msabench.cli.progress import working
     from msabench.errors import SpecError, unknown
     from msabench.report.reach import Plan, from_figures, from_study
 
@@ -79,16 +80,18 @@ def power(
             raise SpecError(
                 "a study shows its variances itself", fix="leave out the study, or the --sd options"
             )
-        found = from_study(
-            study_folder(results_root, study),
-            plan,
-            rows=rows or (),
-            dataset=dataset,
-            convention=convention,
-            selection=selection,
-            metrics=metric or (),
-            samples=n_test,
-        )
+        folder = study_folder(results_root, study)
+        with working("reading the records and resampling them"):
+            found = from_study(
+                folder,
+                plan,
+                rows=rows or (),
+                dataset=dataset,
+                convention=convention,
+                selection=selection,
+                metrics=metric or (),
+                samples=n_test,
+            )
     if format_ == "json":
         import json
         from dataclasses import asdict
@@ -113,6 +116,7 @@ def _show(found: Sequence[Reach], plan: Plan) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from msabench.cli.tables import keep_words
     from msabench.report.render_terminal import fitted
 
     console = fitted(Console(emoji=False))
@@ -123,14 +127,16 @@ def _show(found: Sequence[Reach], plan: Plan) -> None:
         )
         heads = ["metric"] * bool(here[0].metric) + ["sd over seeds", "se of examples"]
         heads += [f"shown by {n} seeds" for n in plan.seeds] + ["by any number"]
-        heads += [] if plan.difference is None else [f"seeds for {plan.difference:g}"]
         for head in heads:
             table.add_column(head, overflow="fold")
         for reach in here:
             figures = [reach.sd_seeds, reach.se_examples, *reach.detectable.values(), reach.limit]
             cells = [reach.metric] * bool(reach.metric) + [reach.number(value) for value in figures]
-            table.add_row(*cells, *[reach.answer] * (plan.difference is not None))
-        console.print(table)
+            table.add_row(*cells)
+        console.print(keep_words(table, console))
+        for reach in here if plan.difference is not None else ():
+            of = f"{reach.metric}, a" if reach.metric else "A"
+            console.print(f"{of} difference of {plan.difference:g}: {reach.answer}", soft_wrap=True)
     console.print(
         f"Two-source t, two-sided at {plan.alpha:g}, power {plan.power:.0%}; differences as tables print "
         "them (points for percentages); the same number of seeds for both methods.",

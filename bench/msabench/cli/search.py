@@ -31,6 +31,7 @@ def show(
     from rich.console import Console
 
     from msabench.cli.folders import planned_study
+    from msabench.cli.progress import working
     from msabench.errors import SpecError
     from msabench.search.trials import store_of
     from msabench.study import plan, read_study
@@ -48,7 +49,9 @@ def show(
             f"the study '{study}' has no search", fix="run its command again with --trials 20 added"
         )
     console, store = Console(emoji=False), store_of(folder)
-    for search in plan(spec, data_root, cache_root).searches:
+    with working("finding the data that the trials were of"):
+        searches = plan(spec, data_root, cache_root).searches
+    for search in searches:
         _print_search(console, search, search.trials(store))
 
 

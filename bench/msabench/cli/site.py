@@ -35,6 +35,7 @@ def site(
     """
     from contextlib import nullcontext
 
+    from msabench.cli.progress import working
     from msabench.errors import unknown
     from msabench.report.site import write_site
     from msabench.report.site.serve import server
@@ -48,7 +49,8 @@ def site(
     with (
         server(folder, port) if serve else nullcontext() as running
     ):  # first: a port that is taken is told soon
-        made = write_site(folders, folder, title=title, allow_unequal_budgets=allow_unequal_budgets)
+        with working("scoring every run under every convention and epoch rule"):
+            made = write_site(folders, folder, title=title, allow_unequal_budgets=allow_unequal_budgets)
         typer.echo(f"written: {made.index} ({made.files} files, {made.bytes / 2**20:.1f} MiB)")
         if running is not None:
             typer.echo(f"open http://127.0.0.1:{running.server_address[1]}/ (Ctrl-C ends)")

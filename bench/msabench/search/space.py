@@ -16,6 +16,8 @@ import numpy as np
 from msabench.errors import SpecError
 from msabench.registry import MethodCard
 
+OF_THE_BUDGET = ("epochs", "patience")
+"""No search changes these: a method that tried longer trainings would spend more than the others"""
 DIGITS = 4
 """Significant digits of a sampled number: enough to tune by, short enough to print"""
 Sampler = Literal["qmc", "random", "tpe"]
@@ -114,13 +116,20 @@ def space_of(card: MethodCard, dataset: str, fixed: Mapping[str, Any] | None = N
     Raises
     ------
     SpecError
-        If the card's space is malformed, or a published value lies outside it.
+        If the card's space is malformed, a published value lies outside it, or it changes the budget.
     """
     values = card.values(dataset, fixed)
     dimensions: dict[str, Dimension] = {}
     for name, stated in sorted(card.search.items()):
         if name in (fixed or {}):
             continue
+        if name not in values or name in OF_THE_BUDGET:
+            what = "part of every method's equal budget" if name in values else "no hyperparameter of it"
+            raise SpecError(
+                f"{card.name}: [search] names {name}, which is {what}",
+                where=str(card.path),
+                fix="leave it out of [search]",
+            )
         dimension = dimensions[name] = _dimension(card, name, stated)
         if not dimension.holds(values[name]):
             raise SpecError(
@@ -139,6 +148,10 @@ def _dimension(card: MethodCard, name: str, stated: Mapping[str, Any]) -> Dimens
             return Choice(values=tuple(stated["choices"]))
         if kind in ("float", "int") and stated["low"] < stated["high"]:
             log = bool(stated.get("log", False))
+            if not all(math.isfinite(stated[bound]) for bound in ("low", "high")):
+                raise ValueError("both bounds need to be finite")
+            if kind == "int" and not all(isinstance(stated[bound], int) for bound in ("low", "high")):
+                raise ValueError("a range of whole numbers needs whole bounds")
             if log and stated["low"] <= 0:
                 raise ValueError("a logarithmic range needs low > 0")
             return Range(low=stated["low"], high=stated["high"], log=log, integer=kind == "int")
@@ -147,7 +160,8 @@ def _dimension(card: MethodCard, name: str, stated: Mapping[str, Any]) -> Dimens
             f"{card.name}: [search] {name} = {dict(stated)}: {error}", where=str(card.path)
         ) from error
     raise SpecError(
-        f"{card.name}: [search] {name} = {dict(stated)} is neither choices nor a range with low < high",
+        f"{card.name}: [search] {name} = {dict(stated)}: needs `choices`, or a `type` (float or int) with "
+        "low < high",
         where=str(card.path),
     )
 

@@ -70,7 +70,8 @@ def freeze(plan: Plan, folder: Path) -> None:
     Raises
     ------
     SpecError
-        If the folder holds a study under other conditions: its runs could not be compared with these.
+        If the folder holds a study under other conditions: its runs could not be compared with these. Of
+        these, the number of a search's trials alone may grow.
     """
     study, path = plan.study, folder / "study.toml"
     if path.exists():
@@ -78,7 +79,7 @@ def freeze(plan: Plan, folder: Path) -> None:
         for name, value in old.conditions.items():
             if name not in study.conditions:  # a search that this command does not speak of
                 continue
-            if study.conditions[name] != value:
+            if study.conditions[name] != value and not (name == "search" and _more_trials(old, study)):
                 raise SpecError(
                     f"the study '{folder.name}' has {name} = {value}, but this command has "
                     f"{study.conditions[name]}: their runs could not be compared",
@@ -101,6 +102,29 @@ def freeze(plan: Plan, folder: Path) -> None:
     before = {key: {"track": "paper", **line} for key, line in Store(folder).planned().items()}
     kept = {key: line for key, line in before.items() if tuple(sorted(line.items())) not in replaced}
     write_plan(folder, {**kept, **lines})
+
+
+def _more_trials(old: StudySpec, new: StudySpec) -> bool:
+    """Whether a study's search goes on with more trials, those made before the first of them, for every row.
+
+    Raises
+    ------
+    SpecError
+        If rows or datasets of the study are left out: their budget would stay behind.
+    """
+    if old.search is None or new.search is None or new.search.trials < old.search.trials:
+        return False
+    if replace(new.search, trials=old.search.trials) != old.search:
+        return False
+    pairs = ((old.methods, new.methods), (old.datasets, new.datasets))
+    behind = [name for had, has in pairs for name in had if name not in has]
+    if behind:
+        raise SpecError(
+            f"{new.search.trials} trials instead of {old.search.trials} are for the whole study, but this "
+            f"command leaves out {', '.join(behind)}: budgets would differ",
+            fix="name every method and dataset of the study",
+        )
+    return True
 
 
 def plan_line(run: RunSpec) -> dict[str, Any]:
@@ -161,11 +185,14 @@ def plan(study: StudySpec, data_root: Path, cache_root: Path | None = None) -> P
                 first = _run(study, card, overrides, found, refs[dataset], study.seeds[0])
                 runs += [replace(first, seed=seed) for seed in study.seeds]
             if study.search:
+                space = space_of(card, found.name, overrides)
+                if not space.dimensions:
+                    notes.append(f"{row} has nothing to search: every trial is its published setting")
                 template = _run(study, card, overrides, found, refs[dataset], study.search.seed)
                 searches.append(
                     Search(
                         template=replace(template, track="trial"),
-                        space=space_of(card, found.name, overrides),
+                        space=space,
                         spec=study.search,
                     )
                 )

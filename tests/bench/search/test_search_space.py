@@ -53,6 +53,56 @@ def test_a_configuration_depends_on_space_seed_and_number_alone(number: int, see
     assert space_of(LF_DNN, "mosi:unaligned").configuration(number, seed, sampler) == first
 
 
+def test_other_seeds_try_other_settings() -> None:
+    made = space_of(LF_DNN, "mosi:unaligned")
+    for sampler in ("qmc", "random"):
+        tried = [made.configuration(number, seed, sampler) for seed in (1, 2) for number in (1, 2, 3)]
+        assert len({str(each) for each in tried}) == 6, sampler
+
+
+def test_the_order_of_a_card_does_not_matter() -> None:
+    turned = replace(LF_DNN, search=dict(reversed(LF_DNN.search.items())))
+    for number in (1, 2, 40):
+        one, other = (space_of(card, "mosi:unaligned").configuration(number, 3) for card in (LF_DNN, turned))
+        assert one == other
+
+
+GOLDEN = Space(
+    dimensions={
+        "rate": Range(low=1e-5, high=1e-1, log=True, integer=False),
+        "share": Range(low=0.0, high=0.5, log=False, integer=False),
+        "width": Range(low=8, high=512, log=True, integer=True),
+        "flag": Choice(values=("a", "b", "c")),
+    },
+    published={"rate": 1e-3, "share": 0.1, "width": 64, "flag": "b"},
+)
+
+
+TRIED: dict[str, list[tuple[Any, ...]]] = {
+    "qmc": [
+        (0.001, 0.1, 64, "b"),
+        (7.718e-05, 0.2716, 8, "a"),
+        (0.003814, 0.1225, 384, "c"),
+        (0.01558, 0.4753, 42, "a"),
+        (2.069e-05, 0.1978, 100, "c"),
+    ],
+    "random": [
+        (0.001, 0.1, 64, "b"),
+        (1.967e-05, 0.3694, 10, "a"),
+        (2.306e-05, 0.0474, 8, "a"),
+        (1.474e-05, 0.2124, 8, "a"),
+        (0.001581, 0.4705, 173, "b"),
+    ],
+}
+
+
+@pytest.mark.parametrize("sampler", ["qmc", "random"])
+def test_the_same_settings_on_every_machine_and_in_every_version(sampler: Any) -> None:
+    """A study of two machines, or one that goes on after an update, would else be of two searches."""
+    tried = [tuple(GOLDEN.configuration(number, 4242, sampler).values()) for number in (0, 1, 2, 3, 40)]
+    assert tried == TRIED[sampler]
+
+
 @given(st.floats(0, 1, exclude_max=True), st.integers(-5, 5), st.integers(1, 9))
 def test_numbers_stay_between_their_bounds_and_reach_both(u: float, low: int, width: int) -> None:
     whole = Range(low=low, high=low + width, log=False, integer=True)
@@ -86,16 +136,28 @@ def test_what_a_row_sets_in_brackets_is_not_searched() -> None:
     ("stated", "words"),
     [
         ({"choices": [1, 2]}, "outside its search space"),
-        ({"type": "float", "low": 1.0, "high": 0.5}, "neither choices nor a range"),
+        ({"type": "float", "low": 1.0, "high": 0.5}, "with low < high"),
         ({"type": "float", "low": 0.0, "high": 0.5, "log": True}, "low > 0"),
-        ({"type": "text"}, "neither choices nor a range"),
+        ({"type": "text"}, "with low < high"),
         ({"type": "int", "low": 1}, "high"),
+        ({"type": "float", "low": 0.0, "high": float("inf")}, "finite"),
+        ({"type": "int", "low": 1.5, "high": 9.5}, "whole bounds"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused(stated: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecError, match=words) as caught:
         space_of(replace(LF_DNN, search={"learning_rate": stated}), "mosi:unaligned")
     assert "card.toml" in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("epochs", "equal budget"), ("patience", "equal budget"), ("width", "no hyperparameter")],
+)
+def test_neither_the_budget_nor_what_is_unknown_is_searched(name: str, words: str) -> None:
+    search = {**LF_DNN.search, name: {"choices": [8, 200]}}
+    with pytest.raises(SpecError, match=words):
+        space_of(replace(LF_DNN, search=search), "mosi:unaligned")
 
 
 def test_a_number_below_0_and_a_sampler_that_needs_results_are_refused() -> None:

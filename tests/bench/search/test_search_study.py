@@ -230,10 +230,24 @@ def test_bad_options_are_answered_before_any_work(
 
 def test_another_budget_in_the_same_study_is_refused(run: Run, study: Path) -> None:
     before = found(study)
-    for other in ({"trials": "4"}, {"sampler": "random"}, {"prune": "median"}, {"search_hours": "1"}):
+    for other in ({"trials": "2"}, {"sampler": "random"}, {"prune": "median"}, {"search_hours": "1"}):
         done = run(methods="lf_dnn", **other)
         assert done.returncode == 2 and "could not be compared" in done.stderr
     assert found(study) == before
+
+
+def test_a_search_goes_on_with_more_trials_for_every_row_alike(run: Run, study: Path, data: Path) -> None:
+    before, options = found(study / "search"), {"seeds": "2", "track": "paper,tuned"}
+    done = run(methods="lf_dnn", trials="5", **options)
+    assert done.returncode == 2 and "leaves out lf_dnn[fusion_width=8]" in done.stderr
+    assert [each["trials"] for each in ledgers(study)] == [3, 3]
+    done = run(methods="lf_dnn,lf_dnn[fusion_width=8]", trials="5", **options)
+    assert done.returncode == 0, done.stderr
+    after = found(study / "search")
+    assert before.items() <= after.items() and len(after) == 10, "those made before are the first of them"
+    assert [each["trials"] for each in ledgers(study)] == [5, 5]
+    runs = msabench("status", "s", "--results-root", str(study.parent))
+    assert runs.returncode == 0 and "10 finished" in runs.stdout
 
 
 def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(study: Path) -> None:

@@ -53,7 +53,9 @@ class TestHyperparameters:
             ({"hp": {"batch_size": 0}}, "`batch_size >= 1` must hold"),
             ({"search": {"width": {"choices": [1, 2]}}}, "[search] has `width`"),
             ({"search": {"dropout": {"low": 0, "high": 1}}}, "`type` (float or int)"),
-            ({"search": {"dropout": {"type": "float", "low": 1, "high": 0}}}, "low < high must hold"),
+            ({"search": {"dropout": {"type": "float", "low": 1, "high": 0}}}, "with low < high"),
+            ({"search": {"dropout": {"type": "float", "low": 0.5, "high": 0.9}}}, "outside its search space"),
+            ({"search": {"epochs": {"choices": [8, 80]}}}, "part of every method's equal budget"),
             ({"search": {"dropout": {"choices": [0.1]}}}, "nothing to choose"),
         ],
     )

@@ -10,9 +10,11 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
 
 from msabench.data.cards import DATASETS
+from msabench.errors import SpecError
 from msabench.method import Hyperparameters, InputForm, InputSizes
 from msabench.metrics import CONVENTIONS
 from msabench.registry import AS_PUBLISHED, NEEDS, MethodCard
+from msabench.search import space_of
 from msabench.selection import SELECTIONS
 from msabench.testing.outcome import CheckFailed, attempting
 from msabench.testing.subject import Subject
@@ -20,7 +22,6 @@ from msabench.testing.synthetic import TASKS
 
 CITATION = ("title", "authors", "venue", "url")
 ENCODER_WIDTH = 768
-SEARCH_TYPES = ("float", "int")
 
 
 def card(subject: Subject) -> None:
@@ -59,13 +60,13 @@ def hyperparameters(subject: Subject) -> None:
             for name in made.hyperparameters
             if not _is_dataset(name)
         ),
-        *_search(made),
         *(f"the field `{name}` of {cls.__name__} has no docstring under it" for name in _undocumented(cls)),
     ]
     _refuse(problems, made, "one list of hyperparameters in card.toml and in the dataclass")
     for dataset in made.hyperparameters:
         with attempting(f"{cls.__name__} with [hyperparameters.{dataset}]"):
             subject.hp(dataset)
+    _refuse(_search(made), made, "a search space around the published setting, for the equal-budget search")
 
 
 def parameter_count(subject: Subject) -> None:
@@ -182,16 +183,19 @@ def _foreign(made: MethodCard, declared: set[str]) -> list[tuple[str, str]]:
     return [(where, name) for where, table in tables.items() for name in table if name not in declared]
 
 
-def _search(made: MethodCard) -> Iterable[str]:
+def _search(made: MethodCard) -> list[str]:
+    """What keeps the card's hyperparameters from being searched, on any dataset."""
+    problems: dict[str, None] = {}
     for name, space in made.search.items():
-        if "choices" in space:
-            if len(set(map(str, space["choices"]))) < 2:
-                yield f"[search] {name}: choices = {space['choices']} leave nothing to choose"
-        elif space.get("type") not in SEARCH_TYPES:
-            types = " or ".join(SEARCH_TYPES)
-            yield f"[search] {name}: needs `choices`, or a `type` ({types}) with `low` and `high`"
-        elif not space.get("low", 1) < space.get("high", 0):
-            yield f"[search] {name}: low < high must hold, but got {space.get('low')} and {space.get('high')}"
+        if "choices" in space and len(set(map(str, space["choices"]))) < 2:
+            problems[f"[search] {name}: choices = {space['choices']} leave nothing to choose"] = None
+    for dataset in (f"{each.name}:{variant}" for each in DATASETS.values() for variant in each.variants):
+        try:
+            space_of(made, dataset)
+        except SpecError as error:
+            # once, though several datasets may share the value
+            problems.setdefault(error.what.replace(f" for {dataset}", ""), None)
+    return [text.removeprefix(f"{made.name}: ") for text in problems]
 
 
 def _undocumented(cls: type) -> list[str]:

@@ -13,7 +13,7 @@ from msabench.cli.options import ResultsRoot
 def compare(
     study: Annotated[str, typer.Argument(help="The study's folder name (msabench status lists them).")],
     rows: Annotated[
-        list[str] | None, typer.Argument(help="Rows as the table names them: almt 'almt[fusion=off]'.")
+        list[str] | None, typer.Argument(help="Rows as the table names them: tfn 'almt\\[fusion=off]'.")
     ] = None,
     results_root: ResultsRoot = Path("results"),
     reference: Annotated[
@@ -51,21 +51,30 @@ def compare(
         str, typer.Option("--format", "-f", help="terminal, json, csv, latex or markdown.")
     ] = "terminal",
     out: Annotated[Path | None, typer.Option(help="File to write to instead of standard output.")] = None,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="Make the LaTeX a document that compiles by itself.")
+    ] = False,
+    latex_numbers: Annotated[
+        str, typer.Option(help="Who aligns figures in LaTeX: siunitx, or plain, without that package.")
+    ] = "siunitx",
 ) -> None:
     """Say whether one row of a study is better than another, and how sure of it one may be.
 
     Nothing is trained: the same records answer for every convention, epoch rule and test.
     """
     from msabench.cli.folders import study_folder
+    from msabench.cli.progress import working
     from msabench.errors import SpecError, unknown
     from msabench.report.judging import verdicts
-    from msabench.report.render_verdicts import RENDERERS, show
+    from msabench.report.latex_figures import Latex, checked
+    from msabench.report.render_verdicts import RENDERERS, show, to_latex
     from msabench.report.verdicts import SELECTIONS_SHOWN, Question
 
     if format_ not in ("terminal", *RENDERERS):
         raise unknown("format", format_, ("terminal", *RENDERERS))
     if format_ == "terminal" and out is not None:
         raise SpecError("--out needs a --format other than terminal", fix="--format markdown")
+    latex = Latex(document=standalone, numbers=checked(latex_numbers))
     asked = Question(
         rows=tuple(rows or ()),
         reference=reference or "",
@@ -79,11 +88,13 @@ def compare(
         alpha=alpha,
         seed=seed,
     )
-    found = verdicts(study_folder(results_root, study), asked)
+    folder = study_folder(results_root, study)
+    with working("reading the records and resampling them"):
+        found = verdicts(folder, asked)
     if format_ == "terminal":
         show(found)
         return
-    text = RENDERERS[format_](found)
+    text = to_latex(found, latex) if format_ == "latex" else RENDERERS[format_](found)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -12,8 +12,10 @@ from msabench.cli.options import ResultsRoot
 
 if TYPE_CHECKING:
     from msabench.report import TableOptions
+    from msabench.report.latex_figures import Latex
     from msabench.report.style import Style
 
+_READING = "reading the records and scoring what is new"
 DEFAULT_SELECTIONS = ["same-epoch"]
 _FORMATS = ("terminal", "latex", "csv", "markdown", "html")
 
@@ -41,7 +43,9 @@ def report(
     ] = None,
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", help="terminal, latex, csv, markdown, html or all; repeatable."),
+        typer.Option(
+            "--format", "-f", help="terminal, latex, csv, markdown, html or all (default); repeatable."
+        ),
     ] = None,
     published: Annotated[
         bool,
@@ -67,20 +71,34 @@ def report(
         str | None, typer.Option(help="Star what differs significantly from this row: 'lf_dnn'.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Metrics in printed order: 'acc7,has0_acc2/non0_acc2,mae'.")
+        str | None,
+        typer.Option(help="Metrics in printed order: 'acc7,has0_acc2/non0_acc2'; default: a paper's."),
     ] = None,
-    rows: Annotated[str | None, typer.Option(help="Rows in printed order; others are left out.")] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Rows in printed order, 'almt,tfn'; others are left out.")
+    ] = None,
     decimals: Annotated[
-        int | None, typer.Option(help="Digits after the point of percentages; other figures get one more.")
+        int | None,
+        typer.Option(
+            help="Digits after the point of percentages, 0 to 7 (default: 2); other figures get one more."
+        ),
     ] = None,
     style: Annotated[
         Path | None,
-        typer.Option(help="TOML with columns, rows, decimals, names and labels; options go above it."),
+        typer.Option(
+            help="TOML with columns, rows, decimals, names, labels, latex_numbers; options go above it."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: <study>/tables.")] = None,
     standalone: Annotated[
         bool, typer.Option("--standalone", help="Make the LaTeX file a document that compiles by itself.")
     ] = False,
+    latex_numbers: Annotated[
+        str | None,
+        typer.Option(
+            help="Who aligns figures in LaTeX: siunitx (the default), or plain, without that package."
+        ),
+    ] = None,
 ) -> None:
     """Compare the methods of a study: mean and spread over seeds under any convention and epoch rule.
 
@@ -88,6 +106,7 @@ def report(
     """
     from msabench.errors import SpecError, unknown
     from msabench.report import TableOptions
+    from msabench.report.latex_figures import Latex
 
     if published and (convention or selection):
         raise SpecError(
@@ -98,37 +117,46 @@ def report(
     if not folder.is_dir():
         names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
         raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+    formats = format_ or ["all"]
+    looks = _style(style, columns, rows, decimals, latex_numbers)
+    latex = Latex(document=standalone, numbers=looks.latex_numbers)
     if per_class:
-        shown = print_per_class(
-            folder, (selection or DEFAULT_SELECTIONS)[0], formats=format_ or ["all"], out=out
-        )
+        rule = (selection or DEFAULT_SELECTIONS)[0]
+        shown = print_per_class(folder, rule, formats=formats, out=out, latex=latex)
     elif "all" in (convention or []):
-        shown = print_lens(folder, selection, formats=format_ or ["all"], out=out)
+        shown = print_lens(folder, selection, formats=formats, out=out, latex=latex)
     elif published:
-        shown = print_published(folder, formats=format_ or ["all"], out=out, document=standalone)
+        shown = print_published(folder, formats=formats, out=out, latex=latex)
     else:
         shown = print_report(
             folder,
             convention or [None],
             selection or DEFAULT_SELECTIONS,
-            formats=format_ or ["all"],
+            formats=formats,
             out=out,
             document=standalone,
             options=TableOptions(
                 allow_unequal_budgets=allow_unequal_budgets,
                 significance=significance,
                 reference=reference or "",
-                style=_style(style, columns, rows, decimals),
+                style=looks,
             ),
         )
     if not shown:
         raise typer.Exit(1)
 
 
-def _style(path: Path | None, columns: str | None, rows: str | None, decimals: int | None) -> Style:
+def _style(
+    path: Path | None,
+    columns: str | None,
+    rows: str | None,
+    decimals: int | None,
+    latex_numbers: str | None,
+) -> Style:
     """A style file's settings, and the command line's above them."""
     from dataclasses import replace
 
+    from msabench.report.latex_figures import checked
     from msabench.report.style import Style, read_style
     from msabench.variants import split_rows
 
@@ -139,6 +167,8 @@ def _style(path: Path | None, columns: str | None, rows: str | None, decimals: i
         found = replace(found, rows=split_rows(rows))
     if decimals is not None:
         found = replace(found, decimals={**found.decimals, "percent": decimals, "score": decimals + 1})
+    if latex_numbers is not None:
+        found = replace(found, latex_numbers=checked(latex_numbers))
     return found
 
 
@@ -158,19 +188,21 @@ def print_report(
     -------
     Whether the study has a finished run.
     """
+    from msabench.cli.progress import working
     from msabench.report import TableOptions, write_report
     from msabench.report.render_terminal import show
 
     chosen, files = _formats(formats)
-    made = write_report(
-        folder,
-        conventions,
-        selections,
-        files,
-        out=out,
-        document=document,
-        options=options or TableOptions(),
-    )
+    with working(_READING):
+        made = write_report(
+            folder,
+            conventions,
+            selections,
+            files,
+            out=out,
+            document=document,
+            options=options or TableOptions(),
+        )
     for table in made.tables:
         if "terminal" in chosen or not table.blocks:
             show(table)
@@ -179,7 +211,7 @@ def print_report(
 
 
 def print_published(
-    folder: Path, *, formats: Sequence[str] = ("all",), out: Path | None = None, document: bool = False
+    folder: Path, *, latex: Latex, formats: Sequence[str] = ("all",), out: Path | None = None
 ) -> bool:
     """Print a study's figures beside the published ones, and write the files.
 
@@ -187,11 +219,13 @@ def print_published(
     -------
     Whether the study has a record.
     """
+    from msabench.cli.progress import working
     from msabench.report import write_published
     from msabench.report.render_published import show
 
     chosen, files = _formats(formats)
-    table, paths = write_published(folder, files, out=out, document=document)
+    with working(_READING):
+        table, paths = write_published(folder, files, out=out, latex=latex)
     if "terminal" in chosen or not table.blocks:
         show(table)
     _say_what_was_written(folder, paths)
@@ -202,6 +236,7 @@ def print_lens(
     folder: Path,
     selections: Sequence[str] | None,
     *,
+    latex: Latex,
     formats: Sequence[str] = ("all",),
     out: Path | None = None,
 ) -> bool:
@@ -211,14 +246,16 @@ def print_lens(
     -------
     True: a study without a finished run is an error.
     """
+    from msabench.cli.progress import working
     from msabench.report.grid import show
     from msabench.report.lens import RULES, details, lens, own_conventions, readings, write_lens
 
     chosen, files = _formats(formats)
     rules = tuple(dict.fromkeys(("same-epoch", *selections))) if selections else RULES
-    ranked = readings(folder, rules)
+    with working(_READING):
+        ranked = readings(folder, rules)
     grids = lens(ranked, own_conventions(folder), rules)
-    paths = write_lens(grids, details(ranked), files, out or folder / "tables")
+    paths = write_lens(grids, details(ranked), files, out or folder / "tables", latex)
     if "terminal" in chosen:
         show(grids)
     _say_what_was_written(folder, paths)
@@ -226,7 +263,12 @@ def print_lens(
 
 
 def print_per_class(
-    folder: Path, selection: str, *, formats: Sequence[str] = ("all",), out: Path | None = None
+    folder: Path,
+    selection: str,
+    *,
+    latex: Latex,
+    formats: Sequence[str] = ("all",),
+    out: Path | None = None,
 ) -> bool:
     """Print F1 of each class, and write the files.
 
@@ -234,14 +276,15 @@ def print_per_class(
     -------
     True: a study without classes is an error.
     """
+    from msabench.cli.progress import working
     from msabench.report.files import write
-    from msabench.report.grid import FORMATS, show
+    from msabench.report.grid import rendered, show
     from msabench.report.per_class import per_class
 
     chosen, files = _formats(formats)
-    grids = per_class(folder, selection)
-    texts = {f"per_class.{FORMATS[name][0]}": FORMATS[name][1](grids) for name in files}
-    paths = write(out or folder / "tables", texts)
+    with working(_READING):
+        grids = per_class(folder, selection)
+    paths = write(out or folder / "tables", rendered(grids, "per_class", files, latex))
     if "terminal" in chosen:
         show(grids)
     _say_what_was_written(folder, paths)

@@ -13,6 +13,7 @@ from msabench.report import render_csv, render_html, render_latex, render_markdo
 from msabench.report.blocks import titles_of
 from msabench.report.comparison import HEADLINE, assemble
 from msabench.report.files import write
+from msabench.report.latex_figures import SNIPPET, Latex
 from msabench.report.ledger import search_notes
 from msabench.report.published import published_table
 from msabench.report.published_table import PublishedTable
@@ -48,7 +49,7 @@ FILES: Mapping[str, tuple[str, Callable[[Table], str]]] = {
 
 
 PUBLISHED_FILES: Mapping[str, tuple[str, Callable[[PublishedTable], str]]] = {
-    "latex": ("published.tex", render_published.latex),
+    "latex": ("published.tex", render_published.to_latex),
     "csv": ("published.csv", render_published.to_csv),
     "markdown": ("published.md", render_published.markdown),
     "html": ("published.html", render_published.html),
@@ -172,8 +173,9 @@ def write_report(
     if not table.blocks:
         return Report(tables=made)
     texts = {FILES[name][0]: FILES[name][1](table) for name in formats}
-    if document and "latex" in formats:
-        texts[FILES["latex"][0]] = render_latex.render(table, document=True)
+    if "latex" in formats:
+        latex = Latex(document=document, numbers=options.style.latex_numbers)
+        texts[FILES["latex"][0]] = render_latex.render(table, latex)
     if "csv" in formats and table.failures:
         texts["failures.csv"] = render_csv.render_failures(table)
     return Report(tables=made, paths=_write(out or study_folder / "tables", texts))
@@ -184,14 +186,16 @@ def write_published(
     formats: Collection[str] = tuple(FILES),
     *,
     out: Path | None = None,
-    document: bool = False,
+    latex: Latex = SNIPPET,
 ) -> tuple[PublishedTable, tuple[Path, ...]]:
     """Set a study's figures beside the published ones, and write the table to files.
 
     Parameters
     ----------
-    formats, out, document
+    formats, out
         As `write_report` takes them.
+    latex
+        Whether the LaTeX file is a document, and who aligns its figures.
 
     Returns
     -------
@@ -210,8 +214,8 @@ def write_published(
     if not table.blocks:
         return table, ()
     texts = {PUBLISHED_FILES[name][0]: PUBLISHED_FILES[name][1](table) for name in formats}
-    if document and "latex" in formats:
-        texts[PUBLISHED_FILES["latex"][0]] = render_published.latex(table, document=True)
+    if "latex" in formats:
+        texts[PUBLISHED_FILES["latex"][0]] = render_published.to_latex(table, latex)
     return table, _write(out or study_folder / "tables", texts)
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from msabench.report import latex, page
+from msabench import __version__
+from msabench.errors import unknown
+from msabench.report import page
+from msabench.report.latex import escape
+from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_grid import tabular
+from msabench.report.render_latex import SHRUNK
 from msabench.report.render_markdown import escape as escape_markdown
 
 if TYPE_CHECKING:
@@ -25,6 +31,8 @@ class Grid:
     """Each as long as `head`"""
     caption: str
     notes: tuple[str, ...] = ()
+    name: str = "lens"
+    """What it is, in LaTeX's label"""
     words: int = 1
     """How many of the first columns hold words, set to the left; the rest hold figures"""
 
@@ -85,30 +93,28 @@ def to_markdown(grids: Sequence[Grid]) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def to_latex(grids: Sequence[Grid]) -> str:
-    """`table*` floats with booktabs and graphicx."""
-    return "\n".join(_float(grid, place) for place, grid in enumerate(grids, start=1))
+def to_latex(grids: Sequence[Grid], latex: Latex = SNIPPET) -> str:
+    """`table*` floats, to be `\\input` where the packages are loaded that the first line names."""
+    parts = [_float(grid, place, latex.numbers) for place, grid in enumerate(grids, start=1)]
+    return written(parts, __version__, latex)
 
 
-def _float(grid: Grid, place: int) -> str:
-    columns = "l" * grid.words + "r" * (len(grid.head) - grid.words)
-    rows = [" & ".join(map(latex.escape, row)) + r" \\" for row in grid.rows]
+def _float(grid: Grid, place: int, numbers: Numbers) -> str:
+    specs = "l" * grid.words + "r" * (len(grid.head) - grid.words)
     caption = " ".join([f"{grid.title}.", grid.caption, *grid.notes])
     return "\n".join(
         [
             r"\begin{table*}[tp]",
             r"\centering",
-            rf"\caption{{{latex.escape(caption)}}}",
-            rf"\label{{tab:lens-{place}}}",
-            r"\par\smallskip\footnotesize",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-            r"\toprule",
-            " & ".join(map(latex.escape, grid.head)) + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}}",
+            rf"\caption{{{escape(caption)}}}",
+            rf"\label{{tab:{grid.name}-{place}}}",
+            r"\par\smallskip",
+            r"\footnotesize",
+            r"\setlength{\tabcolsep}{4pt}",
+            *setup(numbers),
+            SHRUNK,
+            *tabular(grid.head, grid.rows, specs, numbers),
+            "}",
             r"\end{table*}",
             "",
         ]
@@ -123,6 +129,30 @@ def to_html(grids: Sequence[Grid]) -> str:
         body.append(page.table(grid.title, grid.head, rows))
         body += page.paragraphs((grid.caption, *grid.notes))
     return page.page(grids[0].title if grids else "", body)
+
+
+def rendered(grids: Sequence[Grid], stem: str, formats: Collection[str], latex: Latex) -> dict[str, str]:
+    """File name to its text.
+
+    Parameters
+    ----------
+    stem
+        Of the files' names.
+    latex
+        Whether the LaTeX file is a document, and who aligns its figures.
+
+    Raises
+    ------
+    SpecError
+        If a format is unknown.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    texts = {f"{stem}.{FORMATS[name][0]}": FORMATS[name][1](grids) for name in formats}
+    if "latex" in formats:
+        texts[f"{stem}.tex"] = to_latex(grids, latex)
+    return texts
 
 
 FORMATS: Mapping[str, tuple[str, Callable[[Sequence[Grid]], str]]] = {

@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msabench.errors import SpecError, unknown
+from msabench.errors import SpecError
 from msabench.metrics import CONVENTIONS
 from msabench.records import Store
 from msabench.report.blocks import RowTitle, titles_of
 from msabench.report.comparison import HEADLINE
 from msabench.report.files import write
-from msabench.report.grid import FORMATS, Grid
+from msabench.report.grid import Grid, rendered
+from msabench.report.latex_figures import SNIPPET, Latex
 from msabench.report.layout import dataset_order
 from msabench.report.table import RECONSTRUCTED, TWIN, UNDEFINED
 from msabench.stats.places import READING, RIVALS, places, stability
@@ -76,7 +77,11 @@ def details(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_lens(
-    grids: Sequence[Grid], readings_: pd.DataFrame, formats: Collection[str], folder: Path
+    grids: Sequence[Grid],
+    readings_: pd.DataFrame,
+    formats: Collection[str],
+    folder: Path,
+    latex: Latex = SNIPPET,
 ) -> tuple[Path, ...]:
     """Write the lens to `lens.tex`, `.md` and `.html`, and every reading behind it to `lens.csv`.
 
@@ -85,14 +90,9 @@ def write_lens(
     SpecError
         If a format is unknown, or the folder cannot be written.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise unknown("format", name, FORMATS)
-    texts = {}
-    for name in formats:
-        ending, renderer = FORMATS[name]
-        text = readings_.to_csv(index=False) if name == "csv" else renderer(grids)
-        texts[f"lens.{ending}"] = text
+    texts = rendered(grids, "lens", formats, latex)
+    if "lens.csv" in texts:
+        texts["lens.csv"] = readings_.to_csv(index=False)
     return write(folder, texts)
 
 

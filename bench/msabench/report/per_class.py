@@ -94,6 +94,7 @@ def _grid(
     data = f"{dataset} is a {TWIN} (generated)" if twin else f"{dataset} is real"
     return Grid(
         title=f"F1 of each class on {dataset}" + (f" ({TWIN})" if twin else ""),
+        name="per-class",
         head=("Method", "n", *(f"{name} ↑" for name in names), *own),
         rows=tuple(rows),
         caption=(

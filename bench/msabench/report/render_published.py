@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape as escape_html
 
 from rich import box
@@ -14,10 +14,13 @@ from rich.text import Text
 
 from msabench.report import page
 from msabench.report.latex import escape
+from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_grid import TextColumns, text_columns
+from msabench.report.latex_panel import row
 from msabench.report.published_table import HEADINGS, PublishedBlock, PublishedLine, PublishedTable, exact
 from msabench.report.render_csv import one_line
 from msabench.report.render_html import failures
-from msabench.report.render_latex import DOCUMENT, PACKAGES, failures_float, notes_below
+from msabench.report.render_latex import SHRUNK, failures_float, notes_below
 from msabench.report.render_markdown import escape as escape_markdown
 from msabench.report.render_markdown import failures_table
 from msabench.report.render_terminal import failures_grid, fitted
@@ -132,13 +135,13 @@ def _line_values(table: PublishedTable, block: PublishedBlock, line: PublishedLi
     }
 
 
-def latex(table: PublishedTable, *, document: bool = False, label: str = "tab:published") -> str:
-    """Floats of at most a page, to be `\\input` where booktabs and graphicx are loaded.
+def to_latex(table: PublishedTable, latex: Latex = SNIPPET, *, label: str = "tab:published") -> str:
+    """Floats of at most a page, to be `\\input` where the packages are loaded that the first line names.
 
     Parameters
     ----------
-    document
-        Whether to wrap it in a document that compiles by itself.
+    latex
+        Whether it is a document, and who aligns the figures.
     label
         For `\\ref`; further floats get `-2`, `-3`, … behind it.
     """
@@ -148,27 +151,28 @@ def latex(table: PublishedTable, *, document: bool = False, label: str = "tab:pu
             pages[-1].append(block)
         else:
             pages.append([block])
-    parts = [_float(table, page, place, label) for place, page in enumerate(pages)]
+    parts = [_float(table, page, place, label, latex.numbers) for place, page in enumerate(pages)]
     if not pages:
         parts.append(f"% {escape(table.title)}\n\\par {escape(table.caption)}\n")
     if table.failures:
         parts.append(failures_float(table.failures, f"{label}-failures"))
-    head = f"% msabench {escape(table.version)}; \\usepackage{{{','.join(PACKAGES)}}}"
-    text = "\n".join([head, *parts])
-    return DOCUMENT % text if document else text
+    return written(parts, table.version, latex)
 
 
 def _height(block: PublishedBlock) -> int:
     return len(block.lines) + 5
 
 
-def _float(table: PublishedTable, blocks: Sequence[PublishedBlock], place: int, first: str) -> str:
+def _float(
+    table: PublishedTable, blocks: Sequence[PublishedBlock], place: int, first: str, numbers: Numbers
+) -> str:
     title = escape(table.title)
     caption = f"{title}. {escape(table.caption)}"
     if place:
         caption = rf"{title}, continued; what the caption of Table~\ref{{{first}}} says holds here too."
     used = dict.fromkeys(line.source for block in blocks for line in block.lines if line.source)
     below = [Note(mark=f"[{n}]", text=table.sources[n - 1]) for n in sorted(used)]
+    columns = _columns(table, numbers)
     return "\n".join(
         [
             r"\begin{table*}[tp]",
@@ -177,12 +181,14 @@ def _float(table: PublishedTable, blocks: Sequence[PublishedBlock], place: int, 
             rf"\label{{{f'{first}-{place + 1}' if place else first}}}",
             r"\par\smallskip",
             r"\footnotesize",
-            r"\begin{tabular}{@{}lrrrlp{0.38\linewidth}@{}}",
+            *setup(numbers),
+            SHRUNK,
+            rf"\begin{{tabular}}{{@{{}}{''.join(column.spec for column in columns)}@{{}}}}",
             r"\toprule",
-            _row(escape(heading) for heading in HEADINGS),
-            *(row for block in blocks for row in _rows(block)),
+            row([column.head(heading) for column, heading in zip(columns, HEADINGS, strict=True)]),
+            *(line for block in blocks for line in _rows(block, columns)),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             *notes_below([*below, *table.notes]),
             r"\end{table*}",
             "",
@@ -190,15 +196,22 @@ def _float(table: PublishedTable, blocks: Sequence[PublishedBlock], place: int, 
     )
 
 
-def _rows(block: PublishedBlock) -> list[str]:
+def _columns(table: PublishedTable, numbers: Numbers) -> list[TextColumns]:
+    """The same in all floats; the last holds reasons in sentences beside differences, and is broken."""
+    cells = zip(*(line.texts for block in table.blocks for line in block.lines), strict=True)
+    *figures, _ = ([text_columns(texts, numbers, "l") for texts in cells]) or [TextColumns(spec="l")] * 6
+    return [*figures, TextColumns(spec=r"p{0.38\linewidth}")]
+
+
+def _rows(block: PublishedBlock, columns: Sequence[TextColumns]) -> list[str]:
     texts = [rf"\textbf{{{escape(block.heading)}}}", *([escape(block.remark)] if block.remark else [])]
-    wide = rf"\multicolumn{{{len(HEADINGS)}}}{{@{{}}p{{\dimexpr\linewidth\relax}}@{{}}}}{{%s\strut}} \\"
+    width = sum(column.width for column in columns)
+    wide = rf"\multicolumn{{{width}}}{{@{{}}p{{\dimexpr\linewidth\relax}}@{{}}}}{{%s\strut}} \\"
     return [
         r"\midrule",
         *(wide.replace("%s", text) for text in texts),
-        *(_row(escape(text) for text in line.texts) for line in block.lines),
+        *(
+            row([column.cell(text) for column, text in zip(columns, line.texts, strict=True)])
+            for line in block.lines
+        ),
     ]
-
-
-def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"

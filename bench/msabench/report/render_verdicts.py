@@ -15,11 +15,18 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from msabench.report.latex import escape
+from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_grid import tabular
+from msabench.report.render_latex import SHRUNK
 from msabench.report.render_terminal import fitted
 from msabench.report.verdicts import Verdict, Verdicts, level_text, p_text
 
 Grid = tuple[str, list[str], list[list[str]]]
 """Title, heads, cells"""
+_PAGE = 54
+"""Lines of a LaTeX table that a page holds beside a short caption"""
+_VERDICT = 38
+"""Characters that a line of a verdict holds there"""
 
 
 def grids(found: Verdicts) -> list[Grid]:
@@ -62,31 +69,56 @@ def markdown(found: Verdicts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def latex(found: Verdicts) -> str:
-    """One `table*` for each grid; needs booktabs."""
+def to_latex(found: Verdicts, latex: Latex = SNIPPET) -> str:
+    """`table*` floats of at most a page, to be `\\input` where the packages of the first line are loaded."""
     notes = " ".join([*found.notes, *(f"Not compared, or in part: {text}." for text in found.refused)])
-    parts = []
+    parts: list[str] = []
     for title, heads, cells in grids(found):
-        columns = "l" * (len(heads) - 1) + r"p{0.28\linewidth}"
-        body = [" & ".join(map(escape, line)) + r" \\" for line in cells]
-        parts.append(
-            "\n".join(
-                [
-                    r"\begin{table*}",
-                    r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-                    rf"\caption{{{escape(f'{found.title}: {title}. {notes}')}}}",
-                    rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-                    r"\toprule",
-                    " & ".join(map(escape, heads)) + r" \\",
-                    r"\midrule",
-                    *body,
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{table*}",
-                ]
+        caption = f"{found.title}: {title}."
+        for lines in _pages(cells, 0 if parts else len(notes)):
+            said = (
+                rf"{escape(caption)} What the caption of Table~\ref{{tab:verdicts-1}} says holds here too."
+                if parts
+                else escape(f"{caption} {notes}")
             )
-        )
-    return "\n\n".join(parts) + "\n"
+            parts.append(_float(said, f"tab:verdicts-{len(parts) + 1}", heads, lines, latex.numbers))
+    return written(parts, found.version, latex)
+
+
+def _pages(cells: Sequence[list[str]], said: int) -> list[list[list[str]]]:
+    """Rows that a page holds together; the first has a caption of so many characters."""
+    pages: list[list[list[str]]] = [[]]
+    left = max(_PAGE - said / 70, 1)
+    for line in cells:
+        height = math.ceil(len(line[-1]) / _VERDICT) or 1
+        if pages[-1] and height > left:
+            pages.append([])
+            left = _PAGE
+        pages[-1].append(line)
+        left -= height
+    return pages
+
+
+def _float(said: str, label: str, heads: Sequence[str], cells: Sequence[list[str]], numbers: Numbers) -> str:
+    long = max(len(line[-1]) for line in cells) > _VERDICT
+    specs = ["l"] * (len(heads) - 1) + [r"p{0.34\linewidth}" if long else "l"]
+    return "\n".join(
+        [
+            r"\begin{table*}[tp]",
+            r"\centering",
+            rf"\caption{{{said}}}",
+            rf"\label{{{label}}}",
+            r"\par\smallskip",
+            r"\footnotesize",
+            r"\setlength{\tabcolsep}{3pt}",
+            *setup(numbers),
+            SHRUNK,
+            *tabular(heads, cells, specs, numbers),
+            "}",
+            r"\end{table*}",
+            "",
+        ]
+    )
 
 
 def to_csv(found: Verdicts) -> str:
@@ -118,7 +150,7 @@ def to_json(found: Verdicts) -> str:
 RENDERERS: Mapping[str, Callable[[Verdicts], str]] = {
     "json": to_json,
     "csv": to_csv,
-    "latex": latex,
+    "latex": to_latex,
     "markdown": markdown,
 }
 

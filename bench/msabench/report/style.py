@@ -10,6 +10,7 @@ from typing import Any
 
 from msabench.errors import SpecError, unknown
 from msabench.report.blocks import with_best
+from msabench.report.latex_figures import Numbers, checked
 from msabench.report.table import Block, Column, Group, Line, Table
 
 
@@ -28,11 +29,14 @@ class Style:
     """Row to the name it is printed under"""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Column, as in `columns`, to the heading it is printed under"""
+    latex_numbers: Numbers = "siunitx"
+    """Who aligns figures in LaTeX: `siunitx`, or `plain` for journals that do not allow it"""
 
     def __post_init__(self) -> None:
         for name, digits in self.decimals.items():
             if not isinstance(digits, int) or not 0 <= digits <= 8:
                 raise SpecError(f"decimals of '{name}' must be 0 to 8, but got {digits!r}")
+        checked(self.latex_numbers)
 
 
 def read_style(path: Path) -> Style:
@@ -53,8 +57,10 @@ def read_style(path: Path) -> Style:
         if name not in known:
             raise SpecError(str(unknown("style setting", name, known)), where=str(path))
         listed = name in ("columns", "rows")
-        if not isinstance(value, list if listed else dict):
-            form = "list" if listed else "table"
+        form, kind = (
+            ("list", list) if listed else ("text", str) if name == "latex_numbers" else ("table", dict)
+        )
+        if not isinstance(value, kind):
             raise SpecError(f"'{name}' of a style is a {form}, but got {value!r}", where=str(path))
         made[name] = tuple(map(str, value)) if listed else value
     return Style(**made)

@@ -1,8 +1,13 @@
-"""Scored runs and failures made by hand."""
+"""Scored runs and failures made by hand, and LaTeX compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -84,3 +89,34 @@ def failed() -> Callable[..., RunRecord]:
         )
 
     return make
+
+
+@functools.cache
+def _lacking(name: str) -> bool:
+    return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode != 0
+
+
+@pytest.fixture
+def fits(tmp_path: Path) -> Callable[..., Path]:
+    """`fits(document, needs=["siunitx.sty"], comparison=snippet)`: the PDF, after nothing ran over its box.
+
+    Snippets are written beside the document under their names. Where TeX is not installed, or lacks a file,
+    the test is skipped and says what is missing.
+    """
+
+    def run(document: str, needs: Collection[str] = ("booktabs.sty", "siunitx.sty"), **snippets: str) -> Path:
+        if shutil.which("pdflatex") is None:
+            pytest.skip("pdflatex is not installed (texlive-latex-base)")
+        if missing := [name for name in needs if _lacking(name)]:
+            pytest.skip(f"TeX has no {', '.join(missing)} (texlive-science has siunitx)")
+        for name, text in {"t": document, **snippets}.items():
+            (tmp_path / f"{name}.tex").write_text(text, encoding="ascii")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+        log = (tmp_path / "t.log").read_text(encoding="latin-1")
+        assert done.returncode == 0, log[-2000:]
+        assert not re.findall(r"Overfull.*|Float too large.*", log)
+        assert "has been removed" not in log, "an option that siunitx no longer knows"
+        return tmp_path / "t.pdf"
+
+    return run

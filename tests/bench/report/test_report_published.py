@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from msabench.errors import SpecError
 from msabench.records import Store
 from msabench.registry import METHODS, MethodCard, PublishedFigure
 from msabench.report import published_table, render_published, write_published
+from msabench.report.latex_figures import Latex
 from msabench.report.published_table import PublishedLine, PublishedTable
 from msabench.run import Budget, Failure, RunRecord, RunSpec, Task, Truths
 
@@ -274,7 +273,7 @@ def test_all_formats_print_the_same_cells(card: Callable[..., None], tmp_path: P
     console = Console(file=io.StringIO(), width=300, force_terminal=True, color_system=None)
     render_published.show(table, console)
     terminal = console.file.getvalue()  # type: ignore[attr-defined]
-    markdown, latex = render_published.markdown(table), render_published.latex(table)
+    markdown, latex = render_published.markdown(table), render_published.to_latex(table)
     for text in (terminal, markdown.replace("\\", ""), latex.replace("{[}", "[").replace("{]}", "]")):
         for words in ("measured here", "published", "reconstruction", "[1]", "not found", "the loss is nan"):
             assert words in text
@@ -319,18 +318,11 @@ def test_a_study_without_records_says_so(tmp_path: Path) -> None:
     assert not paths and "nothing has been recorded yet" in table.caption
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles(card: Callable[..., None], tmp_path: Path) -> None:
+def test_latex_compiles(card: Callable[..., None], fits: Callable[..., Path], tmp_path: Path) -> None:
     rows = [
         record
         for place in range(6)
         for record in two(variant=f"x={place}_%&", method="tfn" if place % 2 else "lf_dnn")
     ]
     table = table_of(tmp_path / "study", *rows, record_of(seed=8, failed=True, variant="x=0_%&"))
-    text = render_published.latex(table, document=True)
-    (tmp_path / "t.tex").write_text(text, encoding="ascii")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
-    log = (tmp_path / "t.log").read_text(encoding="latin-1")
-    assert done.returncode == 0, log[-2000:]
-    assert not re.findall(r"Overfull|Float too large", log)
+    fits(render_published.to_latex(table, Latex(document=True)))

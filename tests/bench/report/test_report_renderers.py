@@ -20,6 +20,7 @@ from msabench.registry import METHODS, RECONSTRUCTION, MethodCard
 from msabench.report import render_csv, render_latex, render_markdown
 from msabench.report.comparison import assemble
 from msabench.report.latex import escape
+from msabench.report.latex_figures import Latex
 from msabench.report.render_terminal import show
 from msabench.report.table import Table, halves, plain
 from msabench.run import RunRecord
@@ -35,9 +36,12 @@ def _terminal(table: Table, width: int = 200) -> str:
 
 
 def _plain_latex(text: str) -> str:
-    """What a reader sees of a LaTeX figure."""
-    text = re.sub(r"\\mathbf\{([^}]*)\}", r"\1", text).replace(r"\mbox{\tiny--}", "–")
-    return re.sub(r"\$([^$_]*)\{\}_\{\\pm ([^}]*)\}\$", r"\1±\2", text).replace("--", "–")
+    """What a reader sees of LaTeX's figures: mean and spread are cells of their own, joined by a ±."""
+    text = re.sub(r"\\phantom\{[^}]*\}", "", text).replace(r"\best ", "").replace("$-$", "-")
+    text = re.sub(r"\\(?:tied|textbf|underline)\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\\multicolumn\{\d\}\{c[^&]*?\}\{(-- [^}]*)\}", r"\1", text).replace("--", "–")
+    text = re.sub(r"\{([^{}&]*)\}", r"\1", text)
+    return re.sub(r"(?<=& )([+-]?\d+\.\d+) & (\d+\.\d+|–)", r"\1±\2", text)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,7 @@ def test_terminal_markdown_and_latex_print_the_same_figures(table: Table) -> Non
         "terminal": _terminal(table),
         "markdown": render_markdown.render(table).replace("**", ""),
         "latex": _plain_latex(render_latex.render(table)),
+        "plain latex": _plain_latex(render_latex.render(table, Latex(numbers="plain"))),
     }
     for name, text in texts.items():
         found = [row for line in text.splitlines() if (row := FIGURE.findall(line))]
@@ -116,7 +121,9 @@ def test_best_is_bold_in_each(table: Table) -> None:
     assert bold > 4
     assert render_markdown.render(table).count("±") > bold
     cells = re.findall(r"\*\*[\d.]+±[\d.]+\*\*", render_markdown.render(table))
-    assert len(cells) == bold == render_latex.render(table).count(r"\mathbf{")
+    assert len(cells) == bold == render_latex.render(table).count(r"& \best ")
+    plain = render_latex.render(table, Latex(numbers="plain"))
+    assert len(re.findall(r"\\textbf\{[\d.]+\}", plain)) == bold
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     show(table, console)
     assert len(re.findall(r"\x1b\[1m[\d.]+±[\d.]+\x1b", console.file.getvalue())) == bold  # type: ignore[attr-defined]

@@ -89,7 +89,7 @@ def test_what_cannot_be_told_from_the_best_is_underlined_and_the_rest_is_not(
     assert lines[other, "mae"]["tied_with_best"] == "True"
     assert lines["lf_dnn", "mae"]["tied_with_best"] == "False"
     assert "two-source t" in output and "Holm" in output
-    assert "\\underline{" in (tmp_path / "comparison.tex").read_text(encoding="utf-8")
+    assert "{\\tied{" in (tmp_path / "comparison.tex").read_text(encoding="utf-8")
     assert "<u>" in (tmp_path / "comparison.html").read_text(encoding="utf-8")
     assert "<u>" in (tmp_path / "comparison.md").read_text(encoding="utf-8")
 
@@ -146,6 +146,22 @@ def test_a_style_file_names_rows_and_columns(results: Path, tmp_path: Path) -> N
     assert len(_csv(tmp_path / "comparison.csv")["tfn", "corr"]["printed"].partition("±")[0]) == 4
 
 
+def test_latex_without_siunitx_is_asked_for_in_the_file_or_on_the_command_line(
+    results: Path, tmp_path: Path
+) -> None:
+    style = tmp_path / "style.toml"
+    style.write_text('latex_numbers = "plain"', encoding="utf-8")
+    for arguments, numbers in (
+        ([], "siunitx"),
+        (["--style", str(style)], "plain"),
+        (["--latex-numbers", "plain"], "plain"),
+        (["--style", str(style), "--latex-numbers", "siunitx"], "siunitx"),
+    ):
+        _report(results, "s", "-f", "latex", "--out", str(tmp_path), *arguments)
+        text = (tmp_path / "comparison.tex").read_text(encoding="utf-8")
+        assert ("siunitx" in text) == ("S[table-format=2.2]" in text) == (numbers == "siunitx")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -153,6 +169,7 @@ def test_a_style_file_names_rows_and_columns(results: Path, tmp_path: Path) -> N
         (["--rows", "tfm"], "did you mean 'tfn'"),
         (["--reference", "almtt"], "did you mean 'almt'"),
         (["--decimals", "12"], "must be 0 to 8"),
+        (["--latex-numbers", "sinuitx"], "did you mean 'siunitx'"),
     ],
 )
 def test_unknown_wishes_are_refused(results: Path, arguments: list[str], message: str) -> None:
@@ -167,6 +184,8 @@ def test_unknown_wishes_are_refused(results: Path, arguments: list[str], message
         ("names = ['a']", "is a table"),
         ("colums = ['mae']", "did you mean 'columns'"),
         ("columns = [", "cannot be read"),
+        ("latex_numbers = 2", "is a text"),
+        ("latex_numbers = 'none'", "known are: plain, siunitx"),
     ],
 )
 def test_a_style_file_that_is_not_sound_is_refused(tmp_path: Path, text: str, message: str) -> None:

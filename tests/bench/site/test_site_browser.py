@@ -153,7 +153,7 @@ def test_all_datasets_stand_side_by_side(page: Any, results: Path) -> None:
     assert len(shown) == 4
     for title, row in (("TFN", "tfn"), ("LF-DNN", "lf_dnn"), ("SETGF", "setgf")):
         for place, dataset in ((1, "mosi:unaligned"), (2, "sims:unaligned")):
-            figures = _expected(results, dataset, "mmsa", "last").get(row, {"mae": "not run"})
+            figures = _expected(results, dataset, "mmsa", "last").get(row, {"mae": "no run"})
             assert shown[title][place].replace(" best", "") == figures["mae"]
     assert page.run("return document.querySelectorAll('#overview strong:not(.twin)').length") == 2
     page.find("#overview thead th:nth-child(2)").click()

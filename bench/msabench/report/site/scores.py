@@ -107,5 +107,5 @@ def _note(
     for key in made.figures[convention]:
         spec = records[key].spec
         if spec.method == method:
-            text = f"{spec.row} has no figures under {rule} in {convention}: {error.what}"
+            text = f"{spec.row} has no figures under {rule}: {error.what}"  # mostly in every convention: once
             made.notes.setdefault(key, []).append(text)

@@ -124,12 +124,11 @@ async function render() {
   shown?.destroy();
   control("place").replaceChildren(made.table);
   shown = new DataTable(made.table, made.options);
-  shown.search(control("filter").value).draw();
+  filterRows(shown);
   showTwin(now.board);
   showColumns();
   showNotes(now);
   showGap(now, figures);
-  showCount();
   control("save").onclick = () => saveCsv(`${now.board.id}.${now.convention}.${control("selection").value}.csv`, csv(now, made.lines));
   writeAddress({
     board: now.board.id, convention: now.convention, selection: control("selection").value, track: now.track,
@@ -145,11 +144,6 @@ function csv({ board, convention, metrics, selection: place }, lines) {
     row.row, row.track, row.encoder, row.mode, board.study, board.dataset, board.twin ? "twin" : "real", row.reconstruction, convention, selection,
     selection === "as-published" ? row.rule : selection, isOracle(place, row), n, ...cells.flatMap(({ mean, sd }) => [text(mean), text(sd)]),
   ])];
-}
-
-function showCount() {
-  const rows = shown.rows({ search: "applied" }).count();
-  control("count").textContent = `${rows} of ${shown.rows().count()} rows. Headings sort.`;
 }
 
 function showColumns() {
@@ -182,10 +176,7 @@ function start() {
   fill(control("selection"), selectionOptions(), asked.selection ?? "same-epoch");
   control("board").addEventListener("change", () => onBoard());
   for (const name of ["convention", "selection", "track"]) control(name).addEventListener("change", render);
-  control("filter").addEventListener("input", () => {
-    shown.search(control("filter").value).draw();
-    showCount();
-  });
+  control("filter").addEventListener("input", () => filterRows(shown));
   window.addEventListener("hashchange", () => location.reload());
   return onBoard(asked);
 }

@@ -10,6 +10,13 @@ for (const [name, sign] of [["asc", 1], ["desc", -1]]) {
   };
 }
 
+// a heading that sorts is a button: Enter works it by itself, Space as here, where it would scroll the page
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.closest("thead [role=button]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 // best of each column, as printed, among rows of one track and text encoder; ties are all best. A row whose
 // epoch the test split chose is no rival of one whose epoch it did not
 function bestOf(columns, selection) {
@@ -28,7 +35,7 @@ function bestOf(columns, selection) {
 }
 
 function figureCell(metric, cell, best, n) {
-  if (!n) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "unseen" }, "no finished run"));
+  if (!n) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "sd" }, "no run"));
   const order = Number.isFinite(cell.mean) ? cell.mean : "";
   if (cell.undefined) return el("td", { class: "figure", "data-order": order }, figureText(metric, cell));
   const mean = printed(metric, cell.mean);
@@ -43,6 +50,22 @@ function rowNotes(rows) {
     rows.some((row) => row.reconstruction) ? "Reconstruction: built from the method’s description, as no public code of the model exists." : "",
     rows.some((row) => row.external) ? "External: trained outside of msabench; its predictions were imported." : "",
   ];
+}
+
+const FEW = 3;
+
+// notes on figures that are missing: many of them fold away
+function missingNotes(texts) {
+  const items = (found) => found.map((text) => el("li", {}, text));
+  if (texts.length <= FEW) return items(texts);
+  return [el("li", {}, el("details", {}, el("summary", {}, `${texts.length} notes on rows without figures`), el("ul", {}, items(texts))))];
+}
+
+// shows the rows of a DataTable that fit the box `filter`, and says how many
+function filterRows(table) {
+  table.search(document.getElementById("filter").value).draw();
+  const rows = table.rows({ search: "applied" }).count();
+  document.getElementById("count").textContent = `${rows} of ${table.rows().count()} rows. Headings sort.`;
 }
 
 // what DataTables does of itself here is to sort and to filter

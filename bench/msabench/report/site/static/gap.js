@@ -14,9 +14,9 @@ function showNotes({ board, convention, selection }) {
     rows.some((row) => row.failed) ? "† fewer runs than others, or failed ones; failed runs are in no mean and are listed on the method’s page." : "",
     ...rowNotes(rows),
     board.twin ? "TWIN (generated): data made in the sizes and shapes of the dataset; figures say nothing of the real one." : "",
-    ...board.notes,
   ];
-  document.getElementById("notes").replaceChildren(...notes.filter(Boolean).map((text) => el("li", {}, text)));
+  document.getElementById("notes").replaceChildren(
+    ...notes.filter(Boolean).map((text) => el("li", {}, text)), ...missingNotes(board.notes));
 }
 
 function showGap(now, figures) {

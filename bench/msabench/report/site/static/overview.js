@@ -47,7 +47,7 @@ function linesOf(columns, figures, now) {
 }
 
 function cellOf(entry, { metric }, best, most, oracle) {
-  if (!entry) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "unseen" }, "not run"));
+  if (!entry) return el("td", { class: "figure", "data-order": "" }, el("span", { class: "sd" }, "no run"));
   const cell = figureCell(metric, entry.cell, best.has(entry.cell), entry.n);
   if (entry.n && entry.n < most) cell.append(el("abbr", { title: `${entry.n} of ${most} runs` }, "†"));
   if (oracle(entry.row)) cell.append(" ", badge("oracle", "The epoch of this figure was chosen on the test split"));
@@ -67,7 +67,7 @@ function build(now, columns, lines) {
     twinMark(board), `${board.dataset}: `, heading(metric),
     used === board.convention ? "" : ` (${used})`));
   const rows = lines.map(({ rows: found, at }) => el("tr", {},
-    el("th", { scope: "row", "data-order": found[0].title }, el("a", { href: found[0].page }, found[0].title),
+    el("th", { scope: "row", "data-order": found[0].title, "data-search": `${found[0].title} ${found[0].row}` }, el("a", { href: found[0].page }, found[0].title),
       track ? "" : ` · ${found[0].track}`, badges({ ...found[0], failed: 0 })),
     columns.map((column, c) => cellOf(at[c], column, best, most[c], oracle)),
     encoder ? [] : el("td", { class: "whole" }, unique(found.map(encoderOf)).join("; ")),
@@ -97,9 +97,9 @@ function showNotes(now, columns, left) {
     "Bold: best of its column, as printed, among rows of the same track and text encoder. † fewer runs than others of the column.",
     "Spread: sample standard deviation over seeds (ddof = 1). Accuracies and F1 in percent. – (k/n): undefined in k of n runs.",
     ...rowNotes(columns.flatMap(({ board }) => board.rows)),
-    ...columns.flatMap(({ board }) => board.notes.map((note) => `${board.dataset}: ${note}`)),
   ];
-  control("notes").replaceChildren(...notes.filter(Boolean).map((text) => el("li", {}, text)));
+  const missing = columns.flatMap(({ board }) => board.notes.map((note) => `${board.dataset}: ${note}`));
+  control("notes").replaceChildren(...notes.filter(Boolean).map((text) => el("li", {}, text)), ...missingNotes(missing));
 }
 
 async function render() {
@@ -116,6 +116,7 @@ async function render() {
   shown?.destroy();
   control("place").replaceChildren(table);
   shown = new DataTable(table, options);
+  filterRows(shown);
   control("twin").hidden = !columns.some(({ board }) => board.twin);
   showNotes(now, columns, left);
   control("save").onclick = () => saveCsv(`${now.study}.${now.selection}.csv`, csv(now, columns, lines));
@@ -161,6 +162,7 @@ function start() {
   control("study").addEventListener("change", () => onStudy());
   control("convention").addEventListener("change", () => onConvention());
   for (const name of ["metric", "selection", "track"]) control(name).addEventListener("change", render);
+  control("filter").addEventListener("input", () => filterRows(shown));
   window.addEventListener("hashchange", () => location.reload());
   return onStudy(asked);
 }

@@ -15,7 +15,9 @@ from msabench.judge import Entry, checkpoint_seed, entries, judge, metrics_of, p
 from msabench.metrics import CONVENTIONS, convention_named
 from msabench.records import Store
 from msabench.registry import METHODS, RECONSTRUCTION
+from msabench.report.ledger import search_lines
 from msabench.report.reached import with_reach
+from msabench.report.separate import said_budget
 from msabench.report.table import TWIN
 from msabench.report.verdicts import Question, Verdict, Verdicts, level_text
 from msabench.selection import SELECTIONS
@@ -44,7 +46,8 @@ def verdicts(folder: Path, asked: Question) -> Verdicts:
     Raises
     ------
     SpecError
-        If a row, dataset, convention, selection, metric or test is unknown.
+        If a row, dataset, convention, selection, metric or test is unknown, or rows had unequal search budgets
+        and that is not allowed.
     DataError
         If nothing could be compared, with the first reason.
     """
@@ -72,6 +75,8 @@ def verdicts(folder: Path, asked: Question) -> Verdicts:
             continue
         for dataset in dict.fromkeys(entry.dataset for entry in found):
             here = [entry for entry in found if entry.dataset == dataset]
+            if not place:
+                notes.update(dict.fromkeys(_budgets(folder, here, asked)))
             shown += _on_dataset(here, asked, first=not place, notes=notes, refused=refused)
     first = [v for v in shown if v.selection == asked.selections[0]]
     if not first:
@@ -87,6 +92,20 @@ def verdicts(folder: Path, asked: Question) -> Verdicts:
         notes=(*_about(asked, first), *notes),
         refused=tuple(refused),
     )
+
+
+def _budgets(folder: Path, found: Sequence[Entry], asked: Question) -> tuple[str, ...]:
+    """What the searches of rows on one dataset have spent; rows in several tracks are not compared at all."""
+    import pandas as pd
+
+    tracks: dict[str, set[str]] = {}
+    for entry in found:
+        tracks.setdefault(entry.row, set()).add(entry.track)
+    lines = [(e.row, e.method, e.track, e.dataset) for e in found if len(tracks[e.row]) == 1]
+    if len({row for row, *_ in lines}) < 2:
+        return ()
+    frame = pd.DataFrame(lines, columns=["row", "method", "track", "dataset"])
+    return search_lines(folder, frame, allow_unequal=asked.allow_unequal_budgets, across=True)
 
 
 def _on_dataset(
@@ -180,14 +199,21 @@ def _judgeable(entry: Entry, asked: Question, refused: dict[str, None]) -> list[
 def _settings(compared: Iterable[Entry]) -> list[str]:
     """Track, text encoder, data and version of each row, rows that agree in one sentence."""
     alike: dict[str, list[str]] = {}
-    for entry in compared:
+    held = list(compared)
+    budgets = {entry.budgets for entry in held if entry.track != "external"}
+    for entry in held:
         version = f", version {entry.versions[0]}" if entry.track != "external" else ""
+        if len(budgets) > 1 and entry.track != "external":
+            version += f", {said_budget(entry.budgets[0])}"
         setting = (
             f"track {entry.track}, text encoder {entry.text_encoder} ({entry.text_mode}), "
             f"feature file {entry.data_hashes[0][:8]}{version}"
         )
         alike.setdefault(setting, []).append(entry.row)
-    return [f"{', '.join(rows)}: {setting}" for setting, rows in alike.items()]
+    lines = [f"{', '.join(rows)}: {setting}" for setting, rows in alike.items()]
+    if len(budgets) > 1:
+        lines.append("budgets differ: a difference between such rows is that of method and budget together")
+    return lines
 
 
 def _pairs(asked: Question) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def separate(frame: pd.DataFrame, failed: pd.DataFrame) -> tuple[pd.DataFrame, p
     return (
         frame.assign(setting=frame["key"].map(settings).fillna("")),
         failed.assign(setting=failed["key"].map(settings).fillna("")),
-        [*notes, *more],
+        [*notes, *more, *_conventions(frame)],
     )
 
 
@@ -84,6 +84,22 @@ def _versions(runs: pd.DataFrame) -> tuple[dict[tuple[str, ...], str], list[Note
     return names, [Note(mark=MARK, text=text)]
 
 
+def _conventions(frame: pd.DataFrame) -> list[Note]:
+    """What is said where runs of one dataset are not all judged alike."""
+    said = []
+    for place, held in frame.groupby(_PLACE, sort=False):
+        used = {tuple(sorted(set(names))) for _, names in held.groupby("key")["convention"]}
+        if len(used) > 1:
+            said.append(f"{place[0]} ({', '.join(sorted({name for names in used for name in names}))})")
+    if not said:
+        return []
+    text = (
+        f"Runs of one dataset name different metric conventions as its own: {'; '.join(said)}. Each stands "
+        "under its own, and no mean is taken over several; --convention NAME judges all alike."
+    )
+    return [Note(mark=MARK, text=text)]
+
+
 def _renamed(part: pd.DataFrame, names: Mapping[tuple[str, ...], str]) -> pd.DataFrame:
     if not names:
         return part
@@ -106,7 +122,7 @@ def _settings(runs: pd.DataFrame) -> tuple[dict[str, str], list[Note]]:
         line = (run.row, run.track)
         parts = [f"{run.text_encoder}, {run.text_mode}"] if line in encoders else []
         parts += [f"version {run.method_version}"] if line in versions else []
-        parts += [_budget(str(run.budget))] if budgets and run.track != "external" else []
+        parts += [said_budget(str(run.budget))] if budgets and run.track != "external" else []
         parts += [f"settings {run.hyperparameters}"] if (*line, run.dataset, run.data_kind) in values else []
         made[str(run.key)] = ", ".join(parts)
     differing = [
@@ -136,7 +152,7 @@ def _rows_of(runs: pd.DataFrame, places: Iterable[tuple[str, ...]]) -> set[tuple
     return {(row, track) for row, track, *place in lines if tuple(place) in held}
 
 
-def _budget(text: str) -> str:
+def said_budget(text: str) -> str:
     """`Budget(epochs=2, patience=None)` as a table says it."""
     inside = text.removeprefix("Budget(").removesuffix(")").split(", ")
     given = [part.replace("=", " ") for part in inside if not part.endswith("=None")]

@@ -111,6 +111,34 @@ def test_seeds_that_differ_in_more_than_the_seed_are_never_in_one_mean(
     assert [line["n"] for line in lines] == ["1", "1"]
 
 
+def test_seeds_that_name_another_convention_are_in_no_mean_with_the_rest(tmp_path: Path) -> None:
+    records = [_record(seed=1), replace(_record(seed=2), convention="mag"), _record("lf_dnn", 1)]
+    text, lines = _report(tmp_path, *records)
+    assert "name different metric conventions as its own: mosi:unaligned (mag, mmsa)" in text
+    assert sorted((line["row"], line["convention"], line["n"]) for line in lines) == [
+        ("lf_dnn", "mmsa", "1"), ("tfn", "mag", "1"), ("tfn", "mmsa", "1"),
+    ]  # fmt: skip
+    alike = CliRunner().invoke(
+        app, ["report", "study", "--convention", "mag", "--results-root", str(tmp_path)]
+    )
+    assert alike.exit_code == 0 and "as its own" not in alike.output
+    assert "TFN on mosi:unaligned" not in alike.output, "both seeds of it are in one mean"
+
+
+def test_a_comparison_over_unequal_budgets_says_so(tmp_path: Path) -> None:
+    records = [_record(seed=seed) for seed in (1, 2)]
+    records += [_record("lf_dnn", seed, budget=Budget(epochs=9)) for seed in (1, 2)]
+    _report(tmp_path, *records)
+    done = CliRunner().invoke(app, ["compare", "study", "tfn", "lf_dnn", "--results-root", str(tmp_path)])
+    text = " ".join(done.output.split())
+    assert done.exit_code == 0 and "version 1, budget epochs 9" in text and "budgets differ" in text
+    _report(tmp_path / "alike", *(_record(m, s) for m in ("tfn", "lf_dnn") for s in (1, 2)))
+    done = CliRunner().invoke(
+        app, ["compare", "study", "tfn", "lf_dnn", "--results-root", str(tmp_path / "alike")]
+    )
+    assert done.exit_code == 0 and "budget" not in done.output
+
+
 def test_one_seed_under_two_versions_of_the_data_is_in_no_column_twice(tmp_path: Path) -> None:
     records = [_record(m, data_hash=h * 64) for m in ("tfn", "lf_dnn") for h in "ab"]
     text, lines = _report(tmp_path, *records)

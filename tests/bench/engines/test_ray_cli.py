@@ -76,15 +76,6 @@ def test_a_cluster_that_asks_for_a_token_is_reached_by_either_address(
     assert len(Store(tmp_path / "results" / "s").keys("finished")) == 2
 
 
-def test_a_study_on_a_ray_of_its_own_with_folders_named_from_here(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="the extra [ray] is not installed")
-    done = msabench(tmp_path, "--engine", "ray")
-    assert done.returncode == 0, done.stderr
-    assert len(Store(tmp_path / "results" / "s").keys("finished")) == 2
-    said = done.stdout + done.stderr
-    assert "ray.io" not in said and "raylet" not in said and "INFO" not in said, said
-
-
 def test_an_address_where_nobody_is_ends_in_one_message(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra [ray] is not installed")
     done = msabench(tmp_path, "--engine", "ray", "--address", "127.0.0.1:1")

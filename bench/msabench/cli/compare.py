@@ -47,6 +47,12 @@ def compare(
     text_encoder: Annotated[
         str | None, typer.Option("--text-encoder", "-t", help="Where a row has several.")
     ] = None,
+    allow_unequal_budgets: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unequal-budgets", help="Compare rows whose searches differ in budget; it is said."
+        ),
+    ] = False,
     format_: Annotated[
         str, typer.Option("--format", "-f", help="terminal, json, csv, latex or markdown.")
     ] = "terminal",
@@ -87,6 +93,7 @@ def compare(
         test=test,
         alpha=alpha,
         seed=seed,
+        allow_unequal_budgets=allow_unequal_budgets,
     )
     folder = study_folder(results_root, study)
     with working("reading the records and resampling them"):

@@ -120,11 +120,19 @@ def report(
     formats = format_ or ["all"]
     looks = _style(style, columns, rows, decimals, latex_numbers)
     latex = Latex(document=standalone, numbers=looks.latex_numbers)
+    unequal = {"allow_unequal_budgets": allow_unequal_budgets}
     if per_class:
         rule = (selection or DEFAULT_SELECTIONS)[0]
-        shown = print_per_class(folder, rule, formats=formats, out=out, latex=latex)
+        shown = print_per_class(folder, rule, formats=formats, out=out, latex=latex, **unequal)
     elif "all" in (convention or []):
-        shown = print_lens(folder, selection, formats=formats, out=out, latex=latex)
+        shown = print_lens(
+            folder,
+            selection,
+            formats=formats,
+            out=out,
+            latex=latex,
+            allow_unequal_budgets=allow_unequal_budgets,
+        )
     elif published:
         shown = print_published(folder, formats=formats, out=out, latex=latex)
     else:
@@ -239,6 +247,7 @@ def print_lens(
     latex: Latex,
     formats: Sequence[str] = ("all",),
     out: Path | None = None,
+    allow_unequal_budgets: bool = False,
 ) -> bool:
     """Print where each method ranks under every convention and rule, and write the files.
 
@@ -248,13 +257,13 @@ def print_lens(
     """
     from msabench.cli.progress import working
     from msabench.report.grid import show
-    from msabench.report.lens import RULES, details, lens, own_conventions, readings, write_lens
+    from msabench.report.lens import RULES, details, lens, readings, write_lens
 
     chosen, files = _formats(formats)
     rules = tuple(dict.fromkeys(("same-epoch", *selections))) if selections else RULES
     with working(_READING):
         ranked = readings(folder, rules)
-    grids = lens(ranked, own_conventions(folder), rules)
+    grids = lens(folder, ranked, rules, allow_unequal_budgets=allow_unequal_budgets)
     paths = write_lens(grids, details(ranked), files, out or folder / "tables", latex)
     if "terminal" in chosen:
         show(grids)
@@ -269,6 +278,7 @@ def print_per_class(
     latex: Latex,
     formats: Sequence[str] = ("all",),
     out: Path | None = None,
+    allow_unequal_budgets: bool = False,
 ) -> bool:
     """Print F1 of each class, and write the files.
 
@@ -283,7 +293,7 @@ def print_per_class(
 
     chosen, files = _formats(formats)
     with working(_READING):
-        grids = per_class(folder, selection)
+        grids = per_class(folder, selection, allow_unequal_budgets=allow_unequal_budgets)
     paths = write(out or folder / "tables", rendered(grids, "per_class", files, latex))
     if "terminal" in chosen:
         show(grids)

@@ -46,8 +46,8 @@ def verdicts(folder: Path, asked: Question) -> Verdicts:
     Raises
     ------
     SpecError
-        If a row, dataset, convention, selection, metric or test is unknown, or rows had unequal search budgets
-        and that is not allowed.
+        If a row, dataset, convention, selection, metric or test is unknown, or rows had unequal search
+        budgets and that is not allowed.
     DataError
         If nothing could be compared, with the first reason.
     """

@@ -19,6 +19,7 @@ from msabench.report.files import write
 from msabench.report.grid import Grid, rendered
 from msabench.report.latex_figures import SNIPPET, Latex
 from msabench.report.layout import dataset_order
+from msabench.report.ledger import search_lines
 from msabench.report.table import RECONSTRUCTED, TWIN, UNDEFINED
 from msabench.stats.places import READING, RIVALS, places, stability
 
@@ -53,21 +54,33 @@ def readings(study_folder: Path, rules: Sequence[str] = RULES) -> pd.DataFrame:
     return places(pd.concat(filled, ignore_index=True))
 
 
-def lens(ranked: pd.DataFrame, own: Mapping[str, str], rules: Sequence[str]) -> tuple[Grid, ...]:
+def lens(
+    study_folder: Path, ranked: pd.DataFrame, rules: Sequence[str], *, allow_unequal_budgets: bool = False
+) -> tuple[Grid, ...]:
     """For each dataset, where every row ranks by what claims to be one metric, and how often that changes.
+
+    The headline is the same-epoch reading under each dataset's own convention.
 
     Parameters
     ----------
     ranked
         What `readings` gives under these rules, same-epoch among them.
-    own
-        Dataset to its own convention, whose same-epoch reading is the headline.
+
+    Raises
+    ------
+    SpecError
+        If tuned rows had unequal budgets, unless that is allowed; the notes then say so.
     """
+    own = own_conventions(study_folder)
     headline = (ranked["selection"] == HEADLINE) & (ranked["convention"] == ranked["dataset"].map(own))
     ranked = ranked.assign(headline=headline)
     titles = titles_of(ranked, ranked.iloc[:0])
     order = sorted(ranked.groupby(RIVALS, sort=False), key=lambda found: dataset_order(str(found[0][0])))
-    return tuple(_grid(part, titles, own, rules) for _, part in order)
+    grids = []
+    for _, part in order:
+        searched = search_lines(study_folder, part, allow_unequal=allow_unequal_budgets)
+        grids.append(_grid(part, titles, own, rules, searched))
+    return tuple(grids)
 
 
 def details(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +116,11 @@ def own_conventions(study_folder: Path) -> dict[str, str]:
 
 
 def _grid(
-    part: pd.DataFrame, titles: Mapping[str, RowTitle], own: Mapping[str, str], rules: Sequence[str]
+    part: pd.DataFrame,
+    titles: Mapping[str, RowTitle],
+    own: Mapping[str, str],
+    rules: Sequence[str],
+    searched: Sequence[str],
 ) -> Grid:
     dataset, kind, track, encoder = (str(part[name].iloc[0]) for name in RIVALS)
     families = list(dict.fromkeys(part.loc[part["headline"], "family"]))
@@ -129,7 +146,11 @@ def _grid(
             f"Track: {track}. Text encoder: {encoder}. Data: "
             + (f"{dataset} is a {TWIN} (generated)." if kind == "twin" else f"{dataset} is real.")
         ),
-        notes=(*filter(None, others), *([f"{RECONSTRUCTED} {_RECONSTRUCTION}"] if reconstructed else [])),
+        notes=(
+            *filter(None, others),
+            *searched,
+            *([f"{RECONSTRUCTED} {_RECONSTRUCTION}"] if reconstructed else []),
+        ),
     )
 
 

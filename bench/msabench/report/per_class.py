@@ -17,11 +17,14 @@ from msabench.records import Store
 from msabench.registry import RECONSTRUCTION
 from msabench.report.blocks import titles_of
 from msabench.report.grid import Grid
+from msabench.report.ledger import search_lines
 from msabench.report.table import ORACLE, RECONSTRUCTED, TWIN, UNDEFINED
 from msabench.run import Array
 
 
-def per_class(study_folder: Path, selection: str = "same-epoch") -> tuple[Grid, ...]:
+def per_class(
+    study_folder: Path, selection: str = "same-epoch", *, allow_unequal_budgets: bool = False
+) -> tuple[Grid, ...]:
     """For each dataset of several classes: F1 of each, mean ± sd over seeds, in percent.
 
     A class's F1 is 2 TP / (true + predicted), and 0 where nothing is either; it is that of the epoch which
@@ -30,7 +33,8 @@ def per_class(study_folder: Path, selection: str = "same-epoch") -> tuple[Grid, 
     Raises
     ------
     SpecError
-        If no dataset of the study has classes, or the selection is unknown.
+        If no dataset of the study has classes, the selection is unknown, or tuned rows had unequal budgets
+        and that is not allowed; else the notes say so.
     """
     store = Store(study_folder)
     classed = {name: task for name, task in store.tasks().items() if task.kind == "multiclass"}
@@ -47,6 +51,8 @@ def per_class(study_folder: Path, selection: str = "same-epoch") -> tuple[Grid, 
         found = entries(store, selection=selection, dataset=dataset)
         if not found:
             continue
+        part = frame[frame["dataset"] == dataset]
+        searched = search_lines(study_folder, part, allow_unequal=allow_unequal_budgets)
         rows, marked = [], False
         for entry in sorted(found, key=lambda e: (e.row, e.track, e.text_encoder)):
             title = titles[entry.row]
@@ -54,7 +60,7 @@ def per_class(study_folder: Path, selection: str = "same-epoch") -> tuple[Grid, 
             name = f"{title.title} ({RECONSTRUCTED})" if title.reconstruction else title.title
             setting = [entry.track] if len({e.track for e in found}) > 1 else []
             rows.append((" · ".join([name, *setting]), str(len(entry.seeds)), *_figures(entry, task.classes)))
-        grids.append(_grid(dataset, found, rows, _names(dataset, task.classes), marked=marked))
+        grids.append(_grid(dataset, found, rows, _names(dataset, task.classes), searched, marked=marked))
     return tuple(grids)
 
 
@@ -83,6 +89,7 @@ def _grid(
     found: Sequence[Entry],
     rows: Sequence[tuple[str, ...]],
     names: Sequence[str],
+    searched: Sequence[str],
     *,
     marked: bool,
 ) -> Grid:
@@ -104,5 +111,5 @@ def _grid(
             + f". Track: {', '.join(sorted({e.track for e in found}))}. "
             f"Text encoder: {encoders}. Data: {data}."
         ),
-        notes=(f"{RECONSTRUCTED} {RECONSTRUCTION}",) if marked else (),
+        notes=(*searched, *([f"{RECONSTRUCTED} {RECONSTRUCTION}"] if marked else [])),
     )

@@ -15,10 +15,12 @@ from msabench.report import caption
 from msabench.report.blocks import titles_of
 from msabench.report.comparison import failed_runs, failure_lines
 from msabench.report.layout import column_of, dataset_order
+from msabench.report.ledger import search_notes
 from msabench.report.published_reasons import closest, on_dataset, reasons
 from msabench.report.published_table import PublishedBlock, PublishedLine, PublishedTable
 from msabench.report.table import FEWER, RECONSTRUCTED, Cell, Column, Coverage, Group, Note
 from msabench.run import EXTERNAL_PREFIX, Budget, RunRecord, RunSpec
+from msabench.search import read_ledgers
 from msabench.selection import is_oracle
 from msabench.stats import summarise
 
@@ -76,7 +78,13 @@ def published_table(store: Store) -> PublishedTable:
         caption=_caption(blocks, next(iter(specs.values())).spec.budget),
         blocks=tuple(blocks),
         sources=tuple(notebook.sources),
-        notes=(*_notes(blocks), *notebook.notes, *_absent(store, specs)),
+        notes=(
+            *_notes(blocks),
+            *notebook.notes,
+            *_absent(store, specs),
+            # rows stand beside what was published of them, and are not held against one another
+            *search_notes(frame, read_ledgers(store.path), titles, allow_unequal=True),
+        ),
         failures=lines,
         version=__version__,
     )

@@ -122,8 +122,9 @@ def _float(said: str, label: str, heads: Sequence[str], cells: Sequence[list[str
 
 
 def to_csv(found: Verdicts) -> str:
-    """One line a pair, dataset, metric and epoch rule; fractions, unrounded."""
-    lines = [_line(v) for v in (*found.verdicts, *found.others)]
+    """One line a pair, dataset, metric and epoch rule; fractions, unrounded; each with the table's notes."""
+    said = {"table_notes": " ".join(found.notes)}
+    lines = [_line(v) | said for v in (*found.verdicts, *found.others)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
     writer.writeheader()

@@ -143,6 +143,8 @@ class Question:
     alpha: float = 0.05
     seed: int | None = None
     """Of the checkpoints, for tests of two checkpoints"""
+    allow_unequal_budgets: bool = False
+    """Whether rows may be compared whose searches had unequal budgets; the notes then say so"""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:

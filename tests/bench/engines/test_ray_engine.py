@@ -14,8 +14,9 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
-from msabench.engines.job import Engine, Job, RunProgress, progress
+from msabench.engines.job import UNFINISHED, Engine, Job, RunProgress, progress
 from msabench.engines.local import LocalEngine
 from msabench.engines.ray import RayEngine, _Drive
 from msabench.errors import SpecError
@@ -143,10 +144,14 @@ def test_a_run_that_raises_and_one_past_its_limit_fail_alone(study: Plan, tmp_pa
 def test_a_node_that_is_lost_in_the_middle_costs_nothing(
     cluster: Any, study: Plan, local: dict[str, str], tmp_path: Path
 ) -> None:
+    saved: dict[str, list[float]] = {}
+
     def unplug(runs: Sequence[RunProgress]) -> None:
         if len(runs) == 2 and cluster.second is not None:  # one on each node
             node, cluster.second = cluster.second, None
             cluster.remove_node(node, allow_graceful=False)
+            for path in (tmp_path / "s" / UNFINISHED).glob("*.pt"):
+                saved[path.stem] = list(torch.load(path)["log"]["seconds"])
 
     watcher = Watcher(unplug)
     outcome = carried_out(study, tmp_path, RayEngine(), watcher)
@@ -154,6 +159,9 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing(
     assert not outcome.failed and outcome.finished == len(study.runs)
     assert sorted(watcher.ended_keys) == sorted(local), "a run was lost, or ended twice"
     assert hashes(tmp_path / "s") == local
+    assert saved, "a run had saved an epoch when its node was lost"
+    for key, seconds in saved.items():
+        assert list(Store(tmp_path / "s").get(key).seconds[: len(seconds)]) == seconds, "it began anew"
 
 
 @pytest.mark.usefixtures("cluster")

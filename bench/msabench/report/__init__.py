@@ -126,8 +126,7 @@ def tables(
     notes += unmade_notes(store)
     table = styled(assemble(frame, failures=store.failures(), budget=budget, notes=notes), options.style)
     if options.significance or options.reference:
-        shown = [block.selection for block in table.blocks if not block.gap]
-        table = mark(table, assess(store, [*used], shown, reference=options.reference))
+        table = mark(table, assess(store, table, reference=options.reference))
     return (table,)
 
 

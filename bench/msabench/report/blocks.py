@@ -84,6 +84,7 @@ def build(
             row=row,
             title=" · ".join(filter(None, (titles[row].title, track if track in shown else "", setting))),
             track=track,
+            setting=setting,
             oracle=row in oracle,
             reconstruction=titles[row].reconstruction,
             marks=marks.get(row, ()),

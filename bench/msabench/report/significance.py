@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from msabench.errors import SpecError, unknown
-from msabench.judge import Entry, against, against_best, entries
+from msabench.judge import Entry, against, against_best, entries_of
 from msabench.records import Store
-from msabench.report.table import Block, Cell, CellKey, Line, Table
+from msabench.report.table import Block, Cell, CellKey, Group, Line, Table
+from msabench.stats.power import POWER
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ALPHA, STRICT = 0.05, 0.01
 Key = tuple[str, ...]
-"""Selection, dataset, kind of data, convention, track, text encoder, row, metric"""
-_KEY = ["selection", "dataset", "data_kind", "convention", "track", "text_encoder", "row", "metric"]
+"""Selection, dataset, kind of data, convention, track, text encoder, row (with its setting), metric"""
+_KEY = ["selection", "dataset", "data_kind", "convention", "track", "text_encoder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +31,16 @@ class Verdicts:
     reference: str
     """Empty if none was asked for"""
     unjudged: Mapping[str, str]
-    """Row to why it was not compared"""
+    """Row to why it, or a figure of it, was not compared"""
+    reach: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    """Dataset and convention to metric to the smallest difference from the best that would have been found
+    under the first rule"""
 
 
-def assess(
-    study: Store, conventions: Sequence[str | None], rules: Sequence[str], *, reference: str = ""
-) -> Verdicts:
-    """Judge every figure of a comparison by the primary test, two-source t with Holm's correction.
+def assess(study: Store, table: Table, *, reference: str = "") -> Verdicts:
+    """Judge every figure of a table by the primary test, two-source t with Holm's correction.
+
+    Rows are those of the table, as it tells them apart, and so are the families of the correction.
 
     Parameters
     ----------
@@ -45,42 +50,72 @@ def assess(
     Raises
     ------
     SpecError
-        If the reference is no row of the study.
+        If the reference is no row of the table.
     """
-    tied: set[Key] = set()
-    stars: dict[Key, Literal["*", "**"]] = {}
-    why: dict[str, str] = {}
-    rows: set[str] = set()
-    for rule in rules:
-        if rule == "as-published":
-            continue  # another rule for each method: no two rows are comparable
-        for convention in conventions:
-            found = entries(study, convention=convention, selection=rule)
-            rows |= {entry.row for entry in found}
-            best = _judged(found, against_best, why)
-            tied |= {_key(line) for line in best[~best["significant"]].to_dict("records")}
-            if reference:
-                marked = _judged(found, lambda part: against(part, reference), why)
-                for line in marked[marked["significant"]].to_dict("records"):
-                    stars[_key(line)] = "**" if line["p_holm"] < STRICT else "*"
+    rows = {line.row for block in table.blocks for line in block.lines}
     if reference and reference not in rows:
         raise unknown("row", reference, rows, "msabench status STUDY lists the rows")
-    return Verdicts(tied=frozenset(tied), stars=stars, reference=reference, unjudged=why)
+    tied: set[Key] = set()
+    stars: dict[Key, Literal["*", "**"]] = {}
+    why: dict[str, dict[str, None]] = {}
+    reach: dict[tuple[str, str], dict[str, float]] = {}
+    shown = [b for b in table.blocks if not b.gap and b.selection != "as-published"]  # whose rules differ
+    for place, (block, group) in enumerate(product(shown, table.groups)):
+        found = _entries(study, block, group)
+        best = _judged(found, against_best, why)
+        tied |= {_key(line) for line in best[~best["significant"]].to_dict("records")}
+        if place < len(table.groups):
+            known = best[best["detectable"].notna()].groupby("metric", sort=False)["detectable"].max()
+            reach[group.dataset, group.convention] = {str(key): float(v) for key, v in known.items()}
+        if reference:
+            marked = _judged(found, lambda part: against(part, reference), why)
+            for line in marked[marked["significant"]].to_dict("records"):
+                stars[_key(line)] = "**" if line["p_holm"] < STRICT else "*"
+    unjudged = {_titled(table, what): "; ".join(reasons) for what, reasons in why.items()}
+    return Verdicts(tied=frozenset(tied), stars=stars, reference=reference, unjudged=unjudged, reach=reach)
+
+
+def _entries(study: Store, block: Block, group: Group) -> list[Entry]:
+    """The predictions behind one block's figures on one dataset, apart as its lines are."""
+    settings = {
+        key: line.setting
+        for line in block.lines
+        for (of, _), cell in line.cells.items()
+        if of == group
+        for key in cell.keys
+    }
+    frame = study.frame(group.convention, block.selection)
+    frame = frame[frame["key"].isin(list(settings))]
+    return entries_of(study, frame.assign(setting=frame["key"].map(settings), dataset=group.dataset))
 
 
 def _judged(
-    found: Sequence[Entry], judge: Callable[[Sequence[Entry]], pd.DataFrame], why: dict[str, str]
+    found: Sequence[Entry], judge: Callable[[Sequence[Entry]], pd.DataFrame], why: dict[str, dict[str, None]]
 ) -> pd.DataFrame:
-    """The lines that were judged; why others were not goes to `why`."""
+    """The lines that were judged; why others were not goes to `why`, by row and setting."""
     frame = judge(found)
     for line in frame[frame["p"].isna()].to_dict("records"):
-        said = str(line["why"]).replace(" A has ", " it has ").replace(" B has ", " the other row has ")
-        why.setdefault(str(line["row"]), said)
+        said = str(line["why"])
+        for side, name in (("A", line["row"]), ("B", line["reference"])):
+            said = said.replace(f" {side} has ", f" {name} has ").replace(
+                f" of {side} is ", f" of {name} is "
+            )
+        why.setdefault(_named(line), {})[f"{line['dataset']}: {said}"] = None
     return frame[frame["p"].notna()]
 
 
+def _named(line: Mapping[Any, Any]) -> str:
+    return " · ".join(filter(None, (str(line["row"]), str(line["setting"]))))
+
+
+def _titled(table: Table, name: str) -> str:
+    """A line's title, by its row and setting."""
+    lines = (line for block in table.blocks for line in block.lines)
+    return next((line.title for line in lines if name == _named(vars(line))), name)
+
+
 def _key(line: Mapping[Any, Any]) -> Key:
-    return tuple(str(line[name]) for name in _KEY)
+    return (*(str(line[name]) for name in _KEY), _named(line), str(line["metric"]))
 
 
 def mark(table: Table, found: Verdicts) -> Table:
@@ -101,15 +136,44 @@ def mark(table: Table, found: Verdicts) -> Table:
         )
     sentence = (
         "Underlined: not distinguishable from the best of its column (two-source t over seeds and test "
-        f"examples, p ≥ {ALPHA:g} after Holm's correction within dataset and metric)."
+        f"examples, p ≥ {ALPHA:g} after Holm's correction over all pairs of rows within dataset and metric)."
     )
     if found.reference:
-        titles = {line.row: line.title for block in table.blocks for line in block.lines}
-        reference = titles.get(found.reference, found.reference)
-        sentence += f" * and **: differs from {reference} at {ALPHA:g} and {STRICT:g} by the same test."
+        titles = {x.title for block in table.blocks for x in block.lines if x.row == found.reference}
+        reference = titles.pop() if len(titles) == 1 else found.reference
+        sentence += (
+            f" * and **: differs from {reference} at {ALPHA:g} and {STRICT:g} by the same test, corrected "
+            "over its comparisons."
+        )
     if found.unjudged:
-        sentence += " Not tested: " + "; ".join(f"{row} ({why})" for row, why in found.unjudged.items()) + "."
-    return replace(table, blocks=blocks, caption=f"{table.caption} {sentence}")
+        alike: dict[str, list[str]] = {}
+        for row, reason in found.unjudged.items():
+            alike.setdefault(reason, []).append(row)
+        parts = "; ".join(f"{', '.join(rows)} ({reason})" for reason, rows in alike.items())
+        sentence += f" Not tested, or in part: {parts}."
+    return replace(table, blocks=blocks, caption=f"{table.caption} {sentence}{_reach(table, found)}")
+
+
+def _reach(table: Table, found: Verdicts) -> str:
+    """The smallest difference from the best that the tests would have found, metric by metric."""
+    parts = []
+    for group in table.groups:
+        seen = found.reach.get((group.dataset, group.convention), {})
+        figures = [
+            f"{column.label if len(column.metrics) == 1 else column.label.partition(' (')[0]} "
+            + "/".join(column.number(seen[key]) for key in column.metrics)
+            for column in group.columns
+            if all(key in seen for key in column.metrics)
+        ]
+        if figures:
+            parts.append(f"{group.title}: " + ", ".join(figures))
+    if not parts:
+        return ""
+    return (
+        f" Smallest difference from the best that is found with {POWER:.0%} power (median pair of rows, at "
+        f"the corrected level, {table.blocks[0].selection}): {'; '.join(parts)}. msabench power says how "
+        "many seeds a smaller one needs."
+    )
 
 
 def _marked(block: Block, found: Verdicts) -> Block:
@@ -121,7 +185,7 @@ def _marked_line(block: Block, line: Line, found: Verdicts) -> Line:
     for (group, metric), cell in line.cells.items():
         encoder = line.coverage[group].text_encoder
         where = (block.selection, group.dataset, group.data_kind, group.convention, line.track, encoder)
-        key = (*where, line.row, metric)
+        key = (*where, _named(vars(line)), metric)
         tied = key in found.tied and not cell.best
         cells[group, metric] = replace(cell, tied=tied, stars=found.stars.get(key, ""))
     return replace(line, cells=cells)

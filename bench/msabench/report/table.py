@@ -122,6 +122,8 @@ class Line:
     title: str
     """As the table names it"""
     track: str
+    setting: str = ""
+    """What tells it from other lines of this row, where there is something to tell apart"""
     oracle: bool = False
     """Whether this row's rule looks at the test split; under `as-published` rows differ in it"""
     reconstruction: bool = False

@@ -18,9 +18,12 @@ from msabench.cli import app
 from msabench.records import Store
 from msabench.report import render_latex
 from msabench.report.comparison import assemble
+from msabench.report.judging import verdicts
 from msabench.report.latex_figures import Latex, Numbers
+from msabench.report.render_verdicts import to_latex
 from msabench.report.significance import Verdicts, mark
 from msabench.report.table import Table
+from msabench.report.verdicts import Question
 from msabench.run import Array, RunRecord, RunSpec, Task, Truths
 
 IEEE = r"\documentclass[journal]{IEEEtran}"
@@ -107,11 +110,16 @@ def test_points_stand_below_each_other(
     """Plain, bold, underlined, of one and of three digits, with and without a sign: one point."""
     if shutil.which("pdftotext") is None:
         pytest.skip("pdftotext is not installed (poppler-utils)")
-    rows = {"a": [0.052, 0.054], "b": [0.722, 0.724], "c": [0.612, 0.614], "d": [1.002, 1.004]}
-    made = assemble(scores({name: {"acc7": values, "corr": values} for name, values in rows.items()}))
+    # of corr the highest is best and the widest, of mae the lowest and one of the narrowest
+    means = {"a": (0.053, 2.653), "b": (0.723, 10.403), "c": (0.613, 0.153), "d": (1.003, 3.753)}
+    rows = {
+        name: {"acc7": [high] * 2, "corr": [high] * 2, "mae": [low] * 2}
+        for name, (high, low) in means.items()
+    }
+    made = assemble(scores(rows))
     where = ("same-epoch", "mosi:unaligned", "real", "mmsa", "paper", "minilm@53aa5117")
     found = Verdicts(
-        tied=frozenset({(*where, name, metric) for name in "ab" for metric in ("acc7", "corr")}),
+        tied=frozenset({(*where, name, metric) for name in "ab" for metric in ("acc7", "corr", "mae")}),
         stars={(*where, "c", "acc7"): "**"},
         reference="a",
         unjudged={},
@@ -123,7 +131,11 @@ def test_points_stand_below_each_other(
         word: float(end)
         for end, word in re.findall(r'xMax="([\d.]+)" yMax="[\d.]+">([\d.]+)</word>', done.stdout)
     }
-    for column in (("5.30", "72.30", "61.30", "100.30"), ("0.053", "0.723", "0.613", "1.003")):
+    for column in (
+        ("5.30", "72.30", "61.30", "100.30"),
+        ("0.053", "0.723", "0.613", "1.003"),
+        ("2.653", "10.403", "0.153", "3.753"),
+    ):
         found_ends = [ends[word] for word in column]
         assert max(found_ends) - min(found_ends) < 0.4, dict(zip(column, found_ends, strict=True))
 
@@ -225,3 +237,13 @@ def test_every_table_can_do_without_siunitx_and_be_a_document(results: Path, tmp
         assert text.startswith(r"\documentclass"), name
         for needed in (r"S[", "siunitx", r"\num", r"\best"):
             assert needed not in text, name
+
+
+def test_more_verdicts_than_a_page_holds_go_to_several(results: Path, fits: Callable[..., Path]) -> None:
+    found = verdicts(results / "mosi", Question(rows=("almt", "tfn"), selections=("same-epoch",)))
+    assert "not distinguishable" in found.verdicts[0].words
+    many = replace(found, verdicts=found.verdicts * 8, notes=found.notes * 2)
+    text = to_latex(many)
+    assert text.count("not distinguishable") == 8 * len(found.verdicts) and r"\label{tab:verdicts-3}" in text
+    document, needs = _paper("acl", "siunitx", "3", "verdicts")
+    fits(document, needs, verdicts=text)

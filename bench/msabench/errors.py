@@ -54,6 +54,7 @@ class WriteError(MsabenchError):
 
 _SPACE = "make room and run the same command again: what is recorded stays, and unfinished runs go on"
 _PERMISSION = "make the folder writable, or name another with --results-root"
+_IN_THE_WAY = "name another folder, or move the file away"
 _REFUSED = {
     errno.ENOSPC: ("the disk is full", _SPACE),
     errno.EDQUOT: ("the disk quota is used up", _SPACE),
@@ -62,6 +63,8 @@ _REFUSED = {
     errno.EROFS: ("the disk is read-only", _PERMISSION),
     errno.EACCES: ("the permission is missing", _PERMISSION),
     errno.EPERM: ("the permission is missing", _PERMISSION),
+    errno.ENOTDIR: ("a file lies where a folder is needed", _IN_THE_WAY),
+    errno.EEXIST: ("a file lies where a folder is needed", _IN_THE_WAY),
 }
 
 

@@ -34,13 +34,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("text", "seeds"),
     [("1", (1111,)), ("5", tuple(range(1111, 1116))), ("3,4", (3, 4)), ("7-9", (7, 8, 9)), ("1111,", (1111,)),
-     ("1111", (1111,)), ("1,1,2", (1, 2))],
+     ("1111", (1111,)), ("1,1,2", (1, 2)), ("0,", (0,))],
 )  # fmt: skip
 def test_seeds_are_a_count_a_range_or_a_list(text: str, seeds: tuple[int, ...]) -> None:
     assert expand_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-", "1.5", "-3", ","])
+@pytest.mark.parametrize("text", ["", "x", "1-", "1.5", "-3", ",", "0", "00"])
 def test_other_seeds_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(SpecError, match=r"seed"):
         expand_seeds(text)

@@ -68,7 +68,9 @@ def _print(report: FileReport) -> None:
             typer.echo(f"  to mend it: {finding.fix}")
     errors = sum(finding.severity == "error" for finding in report.findings)
     others = len(report.findings) - errors
-    typer.echo(f"{errors} errors, {others} warnings and notes: {'sound' if report.sound else 'not usable'}")
+    plural = "" if errors == 1 else "s"
+    verdict = "sound" if report.sound else "not usable"
+    typer.echo(f"{errors} error{plural}, {others} warnings and notes: {verdict}")
 
 
 def _print_split(split: SplitReport) -> None:

@@ -25,7 +25,13 @@ def twin(
 
     from msabench.data.cards import resolve
     from msabench.data.twin import ensure_twin, write_twin
+    from msabench.errors import SpecError
 
+    if out is None and not 0 < scale <= 1:
+        raise SpecError(
+            f"`0 < scale <= 1` must hold for a twin that --twin takes, but got scale={scale:g}",
+            fix="--out FILE writes one of any size elsewhere",
+        )
     console = Console(emoji=False)
     card, variant = resolve(dataset)
     with console.status(f"generating {escape(card.name)}:{escape(variant.name)}"):

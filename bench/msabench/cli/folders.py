@@ -17,8 +17,8 @@ def study_folder(results_root: Path, study: str) -> Path:
 
     folder = results_root / study
     if not study or not folder.is_dir():
-        names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
-        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+        known = planned_studies(results_root)
+        raise unknown("study", study, known, f"msabench status --results-root {results_root}")
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,19 +104,33 @@ def report(
 
     Nothing is trained: the same records answer every convention and selection.
     """
-    from msabench.errors import SpecError, unknown
+    from msabench.cli.folders import study_folder
+    from msabench.errors import SpecError
     from msabench.report import TableOptions
     from msabench.report.latex_figures import Latex
 
+    lens = "all" in (convention or [])
     if published and (convention or selection):
         raise SpecError(
             "--published reads each method under its own convention and its own epoch rule",
             fix="leave out --convention and --selection, or leave out --published",
         )
-    folder = results_root / study
-    if not folder.is_dir():
-        names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
-        raise unknown("study", study, names, f"msabench status --results-root {results_root}")
+    if per_class and ((convention and not lens) or len(selection or ()) > 1):
+        raise SpecError(
+            "--per-class prints F1 of each class under one epoch rule, whatever the convention",
+            fix="leave out --convention, and give --selection once",
+        )
+    _refuse_idle(
+        {"--published": published, "--conventions all": lens, "--per-class": per_class},
+        {
+            "--significance": significance,
+            "--reference": reference is not None,
+            "--columns": columns is not None,
+            "--rows": rows is not None,
+            "--decimals": decimals is not None,
+        },
+    )
+    folder = study_folder(results_root, study)
     formats = format_ or ["all"]
     looks = _style(style, columns, rows, decimals, latex_numbers)
     latex = Latex(document=standalone, numbers=looks.latex_numbers)
@@ -124,7 +138,7 @@ def report(
     if per_class:
         rule = (selection or DEFAULT_SELECTIONS)[0]
         shown = print_per_class(folder, rule, formats=formats, out=out, latex=latex, **unequal)
-    elif "all" in (convention or []):
+    elif lens:
         shown = print_lens(
             folder,
             selection,
@@ -152,6 +166,18 @@ def report(
         )
     if not shown:
         raise typer.Exit(1)
+
+
+def _refuse_idle(layouts: Mapping[str, bool], options: Mapping[str, bool]) -> None:
+    """Tables of another layout are made alone, and without the options that only scores by method obey."""
+    from msabench.errors import SpecError
+
+    wanted = [name for name, given in layouts.items() if given]
+    idle = [name for name, given in options.items() if given]
+    if len(wanted) > 1:
+        raise SpecError(f"{' and '.join(wanted)} make tables of their own", fix="ask for one at a time")
+    if wanted and idle:
+        raise SpecError(f"the table of {wanted[0]} knows no {', '.join(idle)}", fix="leave one of them out")
 
 
 def _style(

@@ -29,6 +29,7 @@ def show(
     results_root: ResultsRoot = Path("results"),
 ) -> None:
     """Show a method (citation, hyperparameters, deviations), a dataset, or a recorded run."""
+    from difflib import get_close_matches
     from fnmatch import filter as matching
 
     from rich.console import Console
@@ -45,7 +46,8 @@ def show(
     datasets = matching(DATASETS, plain.replace("_", "-"))
     runs = {} if methods or datasets else find_runs(results_root, plain)
     if not (methods or datasets or runs):
-        known = [*METHODS, *DATASETS, *find_runs(results_root)]
+        # of keys only one that is meant: thousands would bury the names
+        known = [*METHODS, *DATASETS, *get_close_matches(plain, find_runs(results_root), n=1)]
         raise unknown("method, dataset or run", name, known, "msabench list methods, or list datasets")
     for each in methods:
         _print_method(console, METHODS.card(each), only)

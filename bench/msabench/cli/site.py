@@ -35,16 +35,12 @@ def site(
     """
     from contextlib import nullcontext
 
+    from msabench.cli.folders import study_folder
     from msabench.cli.progress import working
-    from msabench.errors import unknown
     from msabench.report.site import write_site
     from msabench.report.site.serve import server
 
-    for study in studies:
-        if not (results_root / study).is_dir():
-            names = [p.name for p in results_root.iterdir() if p.is_dir()] if results_root.is_dir() else []
-            raise unknown("study", study, names, f"msabench status --results-root {results_root}")
-    folders = [results_root / study for study in dict.fromkeys(studies)]
+    folders = [study_folder(results_root, study) for study in dict.fromkeys(studies)]
     folder = out or folders[0] / "site"
     with (
         server(folder, port) if serve else nullcontext() as running

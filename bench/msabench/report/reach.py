@@ -160,6 +160,9 @@ def from_figures(
     """
     if sd_example is not None and disagreement is not None:
         raise SpecError("--sd-example and --disagreement say the same: give one of them")
+    for option, given in (("--sd-seed", sd_seed), ("--sd-example", sd_example or 0.0)):
+        if not (math.isfinite(given) and given >= 0):
+            raise SpecError(f"{option} is a standard deviation, 0 or more, but got {given:g}")
     if samples < 2:
         raise SpecError(f"a test set has two examples or more, but got --n-test {samples}")
     about = f"given: sd over seeds {sd_seed:g}"

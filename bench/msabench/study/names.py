@@ -53,7 +53,9 @@ def expand_seeds(text: str | int) -> tuple[int, ...]:
     ((1111, 1112, 1113), (1, 5), (7, 8, 9))
     """
     text = str(text).strip()
-    if re.fullmatch(r"\d{1,3}", text) and int(text) > 0:
+    if re.fullmatch("0+", text):
+        raise SpecError("a study of 0 seeds trains nothing", fix="as in --seeds 5; the seed 0 alone is '0,'")
+    if re.fullmatch(r"\d{1,3}", text):
         return tuple(range(FIRST_SEED, FIRST_SEED + int(text)))
     seeds: list[int] = []
     for part in filter(None, text.split(",")):

@@ -39,7 +39,7 @@ def test_bad_figures_are_answered_with_a_sentence() -> None:
     for words, said in {
         (): "nothing to go by",
         ("--sd-seed", "1", "--n-test", "1"): "two examples or more",
-        ("--sd-seed", "-1", "--n-test", "9"): "must be 0 or more",
+        ("--sd-seed", "-1", "--n-test", "9"): "a standard deviation, 0 or more",
         ("--sd-seed", "1", "--n-test", "9", "--seeds", "1"): "from 2 to 10000",
         ("--sd-seed", "1", "--n-test", "9", "--seeds", "x"): "as in 3,5,10",
         ("--sd-seed", "1", "--n-test", "9", "--difference", "0"): "above 0",

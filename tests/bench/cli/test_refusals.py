@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,19 @@ from msabench.errors import MsabenchError
 TRAIN = ("run", "--methods", "lf_dnn", "--datasets", "demo", "--text-encoder", "tiny", "--no-tracking")
 
 
+def refused(*words: str) -> MsabenchError:
+    """The error that a command line ends with."""
+    result = CliRunner().invoke(app, [*words])
+    assert isinstance(result.exception, MsabenchError), result.output
+    return result.exception
+
+
 def refusal(tmp_path: Path, *words: str) -> MsabenchError:
     """The error of a command line that must end with one, and leave no record."""
     roots = ("--data-root", str(tmp_path / "data"), "--results-root", str(tmp_path / "results"))
-    result = CliRunner().invoke(app, [*words, *roots])
-    assert isinstance(result.exception, MsabenchError), result.output
+    error = refused(*words, *roots)
     assert not (tmp_path / "results").exists(), "something was begun"
-    return result.exception
+    return error
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,63 @@ def test_ray_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     error = refusal(tmp_path, *TRAIN, "--engine", "ray")
     assert "package ray" in error.what and "msabench[ray]" in error.fix
+
+
+def test_a_twin_larger_than_its_dataset_that_no_study_takes(tmp_path: Path) -> None:
+    assert (
+        "0 < scale <= 1" in refused("data", "twin", "mosi", "--scale", "2", "--data-root", str(tmp_path)).what
+    )
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "given", [("--sd-seed", "-1"), ("--sd-seed", "nan"), ("--sd-seed", "1", "--sd-example", "-2")]
+)
+def test_power_by_figures_that_are_no_deviations(given: tuple[str, ...]) -> None:
+    assert f"{given[-2]} is a standard deviation" in refused("power", *given, "--n-test", "100").what
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "nosuch"), ("site", "nosuch"), ("compare", "nosuch", "a", "b"), ("plot", "nosuch")]
+)
+def test_only_studies_are_offered_as_studies(words: tuple[str, ...], tmp_path: Path) -> None:
+    """MLflow keeps its own folders below the same root."""
+    (tmp_path / "mlartifacts").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "plan.json").write_text("{}", encoding="utf-8")
+    error = refused(*words, "--results-root", str(tmp_path))
+    assert "mine" in error.what and "mlartifacts" not in error.what
+
+
+def test_a_file_where_the_results_root_should_be(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way", encoding="utf-8")
+    options = (
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--data-root",
+        str(tmp_path),
+        "--results-root",
+        str(tmp_path / "results"),
+    )
+    script = Path(sys.executable).with_name("msabench")
+    done = subprocess.run([script, *TRAIN, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "a file lies where a folder is needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--published", "--columns", "mae"), "the table of --published knows no --columns"),
+        (
+            ("--conventions", "all", "--significance"),
+            "the table of --conventions all knows no --significance",
+        ),
+        (("--per-class", "--published"), "--published and --per-class make tables of their own"),
+        (("--per-class", "--convention", "mmsa"), "whatever the convention"),
+    ],
+)
+def test_options_that_a_table_would_ignore(options: tuple[str, ...], said: str) -> None:
+    assert said in refused("report", "study", *options).what

@@ -144,6 +144,14 @@ def test_setup_counts_against_the_limit(demo: Dataset, monkeypatch: pytest.Monke
     assert record.setup_seconds > 900 and (record.stopped, record.epochs) == ("seconds", 1)
 
 
+def test_a_trial_neither_predicts_the_test_split_nor_keeps_its_labels(demo: Dataset) -> None:
+    made = train(replace(spec(demo, epochs=1), track="trial"), demo, TINY)
+    assert made.test_predictions.size == 0 and made.truths is not None
+    assert len(made.truths.test) == 0 and len(made.truths.test_ids) == 0
+    assert made.truths_hash == demo.truths.without_test.fingerprint
+    assert np.array_equal(made.valid_predictions, run(demo, epochs=1).valid_predictions)
+
+
 def test_a_trial_that_lags_behind_its_pace_is_ended_with_the_epochs_it_had(demo: Dataset) -> None:
     whole = run(demo, epochs=5)
     pruned = train(spec(demo, epochs=5), demo, TINY, pace=(float("inf"), float("inf"), 0.0))

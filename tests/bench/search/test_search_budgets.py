@@ -202,6 +202,20 @@ def test_searches_of_unequal_budgets_are_told_apart(store: Store, tmp_path: Path
     assert unequal([Ledger(**before), search_ledger()]) == "", "ledgers from before there were limits"
 
 
+def test_a_ledger_from_before_there_were_limits_still_names_its_sampler_and_trials() -> None:
+    old = replace(search_ledger(), allowed={})
+    assert unequal([old, replace(old, row="tfn")]) == ""
+    assert "8 tpe trials" in unequal([old, replace(old, row="tfn", sampler="tpe")])
+    assert "9 qmc trials" in unequal([old, replace(old, row="tfn", trials=9)])
+
+
+def test_ledgers_of_rows_that_were_searched_before_are_kept(tmp_path: Path) -> None:
+    write_ledgers(tmp_path, [search_ledger(), replace(search_ledger(), row="tfn")])
+    later = replace(search_ledger(), chosen=5)
+    write_ledgers(tmp_path, [later])
+    assert read_ledgers(tmp_path) == [later, replace(search_ledger(), row="tfn")]
+
+
 def search_ledger() -> Ledger:
     return Ledger(
         row="lf_dnn", dataset="mosi:unaligned", sampler="qmc", trials=8, failed=1, repeated=0, epochs=20,

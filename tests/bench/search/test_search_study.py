@@ -269,3 +269,59 @@ def test_the_ledger_stands_under_a_tuned_table_and_unequal_budgets_are_refused(s
     assert allowed.returncode == 0 and "UNEQUAL search budgets" in allowed.stdout
     path.write_text("[{]")
     assert "ledger of a search cannot be read" in report().stderr
+
+
+COMPARE = ("compare", "s", "lf_dnn", "lf_dnn[fusion_width=8]", "--track", "tuned")
+TOLD: dict[str, tuple[tuple[str, ...], str]] = {
+    "report": (("report", "s"), "tables/comparison.*"),
+    "lens": (("report", "s", "--convention", "all"), "tables/lens.[!c]*"),
+    **{
+        f"compare {name}": ((*COMPARE, "--format", name), "")
+        for name in ("terminal", "json", "csv", "latex", "markdown")
+    },
+    "plot": (("plot", "s", "--kind", "intervals", "--format", "svg"), "plots/*.svg"),
+    "site": (("site", "s"), "site/index.html"),
+}
+
+
+@pytest.mark.parametrize("verb", TOLD)
+def test_unequal_budgets_are_refused_and_said_in_everything_that_compares(verb: str, study: Path) -> None:
+    words, files = TOLD[verb]
+    shutil.rmtree(study / "tables", ignore_errors=True)
+    path = study / "search" / "ledger.json"
+    held = json.loads(path.read_text())
+    held[0]["allowed"]["epochs"] = 9
+    path.write_text(json.dumps(held))
+    results = ("--results-root", str(study.parent))
+    refused = msabench(*words, *results)
+    assert refused.returncode == 2 and "--allow-unequal-budgets" in refused.stderr, refused.stderr
+    assert "epochs 9" in refused.stderr and "epochs 2" in refused.stderr
+    assert not files or not list(study.glob(files)), "nothing is written"
+    allowed = msabench(*words, *results, "--allow-unequal-budgets")
+    assert allowed.returncode == 0, allowed.stderr
+    texts = [each.read_text() for each in study.glob(files)] if files else [allowed.stdout]
+    assert texts and all("UNEQUAL" in text for text in texts)
+
+
+def test_a_search_without_a_ledger_is_not_taken_to_be_equal(study: Path) -> None:
+    path = study / "search" / "ledger.json"
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps(held[:1]))
+    results = ("--results-root", str(study.parent))
+    refused = msabench("report", "s", *results)
+    assert refused.returncode == 2 and "not recorded in a ledger" in refused.stderr
+    alone = msabench(*COMPARE[:3], "lf_dnn", *COMPARE[4:], *results)
+    assert "not recorded" not in alone.stderr
+
+
+def test_a_tuned_row_is_held_against_a_published_one_by_name_alone(study: Path) -> None:
+    plan = study / "plan.json"
+    lines = json.loads(plan.read_text())
+    keep = {("lf_dnn", "paper"), ("lf_dnn[fusion_width=8]", "tuned")}
+    plan.write_text(json.dumps({k: v for k, v in lines.items() if (v["row"], v["track"]) in keep}))
+    words = (*COMPARE[:4], "--results-root", str(study.parent))
+    refused = msabench(*words)
+    assert refused.returncode == 2, refused.stdout
+    assert "lf_dnn at the published setting" in refused.stderr
+    allowed = msabench(*words, "--allow-unequal-budgets")
+    assert allowed.returncode == 0 and "UNEQUAL search budgets" in allowed.stdout

@@ -62,6 +62,19 @@ def test_the_lowest_validation_value_is_chosen_and_of_equal_ones_the_first(store
     assert (ledger.trials, ledger.failed, ledger.epochs, ledger.seconds) == (4, 1, 6, 9.0)
 
 
+def test_a_trial_is_worth_its_best_epoch_wherever_that_was(store: Store) -> None:
+    made = search(2)
+    record(made, store, 0, 0.8)
+    record(made, store, 1, None)
+    spec = made.places(store)[1].run
+    first = store.get(made.places(store)[0].run.key, arrays=False)
+    early = replace(
+        first, spec=spec, valid_criterion=(0.5, 0.9), valid_predictions=np.zeros((2, 2), np.float32)
+    )
+    store.write(early, TRUTHS.without_test)
+    assert made.chosen(store).number == 1 and made.chosen(store).value == 0.5
+
+
 def test_a_failed_trial_is_a_failure_and_never_a_bad_score(store: Store) -> None:
     made = search(2)
     for number in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,7 +115,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with selenium.Chrome(options=options, service=selenium.ChromeService(driver)) as opened:
         opened.set_page_load_timeout(30)
         yield opened
@@ -169,6 +170,12 @@ class Page:
     def wait_sorted(self, heading: str, way: str) -> None:
         """DataTables sorts a moment after the click."""
         self.wait(f"document.querySelector('{heading}').getAttribute('aria-sort') === '{way}'")
+
+    def requests(self) -> set[str]:
+        """Addresses that pages have asked for since the last call, the browser's own pages left out."""
+        sent = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        asked = [one["params"] for one in sent if one["method"] == "Network.requestWillBeSent"]
+        return {one["request"]["url"] for one in asked if not one["documentURL"].startswith("chrome:")}
 
     def trouble(self) -> list[Any]:
         """Errors and warnings of the console."""

@@ -91,6 +91,10 @@ def test_headings_sort_by_click_and_by_keyboard_and_say_so(page: Any) -> None:
     page.find(f"{head} [role=button]").send_keys(Keys.ENTER)
     page.wait_sorted(head, "ascending")
     assert (values := _by_column(page, "Acc-7")) == sorted(values)
+    above = page.run("return scrollY")
+    page.find(f"{head} [role=button]").send_keys(Keys.SPACE)  # works a button, and scrolls no page
+    page.wait_sorted(head, "descending")
+    assert page.run("return scrollY") == above
 
 
 def test_undefined_figures_come_last_either_way(page: Any) -> None:
@@ -160,6 +164,10 @@ def test_all_datasets_stand_side_by_side(page: Any, results: Path) -> None:
     page.wait_sorted("#overview thead th:nth-child(2)", "descending")
     maes = [float(cells[1].split(" ")[0]) for cells in page.cells(table)]
     assert maes == sorted(maes, reverse=True)
+    page.find("#filter").send_keys("lf-d")
+    assert [cells[0].split()[0] for cells in page.cells(table)] == ["LF-DNN"]
+    page.find("#filter").clear()
+    page.find("#filter").send_keys(" ")
     page.choose("selection", "as-published")
     assert page.run("return document.querySelectorAll('#overview strong:not(.twin)').length") == 0
     rules = {cells[0].split()[0]: cells[-1] for cells in page.cells(table)}
@@ -220,6 +228,25 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(page: Any, name: st
     }
     page.open(name, ready.get(name, "main"))
     assert page.run("return document.documentElement.scrollWidth") <= 360
+
+
+def test_no_page_asks_for_anything_outside_of_its_folder(page: Any, site: Path) -> None:
+    pages = sorted(path.name for path in site.glob("*.html"))
+    page.requests()
+    for name in pages:
+        page.open(name)
+        page.wait("document.readyState === 'complete'")
+    asked = page.requests()
+    assert {f"{site.as_uri()}/{name}" for name in (*pages, "assets/style.css", "data/site.js")} <= asked
+    assert {url for url in asked if not url.startswith((f"{site.as_uri()}/", "data:", "about:"))} == set()
+
+
+def test_each_seed_leads_to_its_run(page: Any) -> None:
+    page.open(f"compare.html#board={BOARD}", "#seeds a")
+    link = page.run("return document.querySelector('#seeds a').getAttribute('href')")
+    page.open(link, f'[id="{link.partition("#")[2]}"]')
+    figure = "document.querySelector(':target').closest('tr').children[2].textContent"
+    assert re.fullmatch(r"\d\.\d{3}", page.run(f"return {figure}"))
 
 
 def test_every_page_can_be_used_by_keyboard_and_read_aloud(page: Any, site: Path) -> None:

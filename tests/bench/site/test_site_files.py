@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import shutil
 import signal
@@ -81,6 +82,56 @@ def test_every_page_is_well_formed_and_every_link_leads_somewhere(site: Path) ->
             assert not link.startswith("http") or not target.endswith((".js", ".css"))
 
 
+def test_methods_of_any_name_have_pages_of_their_own(results: Path, tmp_path: Path) -> None:
+    store = Store(results / "small")
+    record = next(store.runs("finished"))
+    assert record.truths is not None
+    names = (
+        "../../etc/passwd",
+        "a/b",
+        "a b",
+        "模型",
+        "x" * 300,
+        "x" * 299,
+        "javascript:alert(1)",
+        "a,b\n\"'",
+    )
+    for name in names:
+        Store(tmp_path / "odd").write(replace(record, spec=replace(record.spec, method=name)), record.truths)
+    site = write_site([tmp_path / "odd"], tmp_path / "site").folder
+    made = _pages(site)
+    assert len([name for name in made if name.startswith("method-")]) == len(names)
+    for name, page in made.items():
+        for link in page.links:
+            target = link.partition("#")[0]
+            assert not target or re.match(r"https?://|data:,", target) or (site / target).is_file(), (
+                name,
+                link,
+            )
+    headings = " ".join(page.words for page in made.values())
+    assert all(" ".join(name.split()) in " ".join(headings.split()) for name in names)
+
+
+def test_the_gap_of_an_epoch_chosen_outside_is_not_zero_but_unknown(results: Path, tmp_path: Path) -> None:
+    record = next(Store(results / "small").runs("finished"))
+    assert record.truths is not None
+    spec = replace(record.spec, method="external:Theirs", track="external")
+    one = replace(
+        record, spec=spec, valid_predictions=record.valid_predictions[:1], seconds=(math.nan,),
+        test_predictions=record.test_predictions[:1], valid_loss=(0.0,), valid_criterion=(0.5,), losses=({},),
+    )  # fmt: skip
+    for made in (record, one):
+        Store(tmp_path / "joined").write(made, record.truths)
+    site = write_site([tmp_path / "joined"], tmp_path / "site").folder
+    text = (site / "data/site.js").read_text(encoding="utf-8")
+    (board,) = json.loads(text[text.index("(") + 1 : text.rindex(")")])["boards"]
+    assert {row["row"]: row["outside"] for row in board["rows"]} == {
+        record.spec.row: False,
+        "external:Theirs": True,
+    }
+    assert "External" in _pages(site)["method-external-theirs.html"].words
+
+
 def test_what_a_record_says_is_text_and_never_markup(site: Path) -> None:
     own = _pages(site)["method-script-document-title-harm-script-img-src-x-onerror-window-harm-1.html"]
     assert HOSTILE in own.words
@@ -102,10 +153,15 @@ def test_embedded_figures_are_exactly_those_of_the_store(site: Path, results: Pa
                 np.testing.assert_array_equal(values[run, place], [frame[key, metric] for metric in metrics])
 
 
-def test_a_site_made_twice_is_the_same_twice(site: Path, results: Path) -> None:
+def test_a_site_made_twice_is_the_same_twice(
+    site: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(msabench.report.site, "_commit", lambda: "0" * 40)  # a checkout's may move meanwhile
+
     def content() -> dict[str, bytes]:
         return {str(p.relative_to(site)): p.read_bytes() for p in site.rglob("*") if p.is_file()}
 
+    write_site([results / "small"], site)
     before = content()
     (site / "old.html").write_text("of an earlier study", encoding="utf-8")
     write_site([results / "small"], site)

@@ -143,6 +143,7 @@ def _row(row: Row, names: Names) -> dict[str, Any]:
         "mode": row.text_mode,
         "reconstruction": row.reconstruction,
         "external": row.external,
+        "outside": any(run.chosen_outside for run in row.runs),
         "oracle": list(row.oracle),
         "rule": row.own_rule,
         "failed": len(row.failed),

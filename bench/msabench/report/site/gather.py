@@ -77,4 +77,10 @@ def _settings(path: Path) -> str:
 
 
 def _texts(table: Table) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(note.text for note in table.notes))
+    """The footnotes, each with the rows that it is of."""
+    lines = [line for block in table.blocks for line in block.lines]
+    said = []
+    for note in table.notes:
+        rows = dict.fromkeys(line.title for line in lines if note.mark in line.marks)
+        said.append(f"{', '.join(rows)}: {note.text}" if rows else note.text)
+    return tuple(dict.fromkeys(said))

@@ -42,7 +42,7 @@ def page(studies: Sequence[Study], rows: Sequence[_Place], card: MethodCard | No
         "published": [(study, blocks) for study, blocks in published if blocks],
         "ledgers": [ledger for study in studies for ledger in study.ledgers if ledger.row in named],
         "seconds_of": lambda run: _number(seconds_of(run), 1),
-        "memory_of": lambda run: _number(run.peak_memory_mib, 0),
+        "memory_of": lambda run: _number(run.peak_memory_mib or math.nan, 0),  # 0: none was measured
         "headline": lambda board: column_of(convention_named(board.convention).headline),
         "headlines": _headlines,
         "hyperparameters": lambda row: sorted(_hyperparameters(row).items()),

@@ -7,7 +7,7 @@ let latest = 0;
 function rowName({ title, track, encoder, mode, reconstruction, external }, board) {
   const tracks = new Set(board.rows.map((row) => row.track)).size > 1;
   const same = board.rows.filter((row) => row.title === title && row.track === track).length > 1;
-  return title + (reconstruction ? " (reconstruction)" : "") + (external ? " (external)" : "") + (tracks ? ` · ${track}` : "") + (same ? ` · ${encoder}, ${mode}` : "");
+  return title + (reconstruction ? " (reconstruction)" : "") + (tracks && !external ? ` · ${track}` : "") + (same ? ` · ${encoder}, ${mode}` : "");
 }
 
 // the row's figures at their seeds, in order of seed

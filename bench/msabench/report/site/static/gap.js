@@ -13,6 +13,7 @@ function showNotes({ board, convention, selection }) {
     "Spread: sample standard deviation over seeds (ddof = 1). Accuracies and F1 in percent. – (k/n): undefined in k of n runs.",
     rows.some((row) => row.failed) ? "† fewer runs than others, or failed ones; failed runs are in no mean and are listed on the method’s page." : "",
     ...rowNotes(rows),
+    rows.some((row) => row.outside) ? "Of external rows whose authors gave one epoch the optimism gap is not known." : "",
     board.twin ? "TWIN (generated): data made in the sizes and shapes of the dataset; figures say nothing of the real one." : "",
   ];
   document.getElementById("notes").replaceChildren(
@@ -41,6 +42,7 @@ function drawGap(now, figures, key) {
     if (!runs[place].length || (now.track !== "all" && row.track !== now.track)) return [];
     const at = (selection) => runs[place].map((run) => figures.at(run, selection, m));
     const [kept, best] = [at(honest), at(oracle)];
+    if (row.outside) return []; // one epoch, chosen outside: its gap is not known, and not zero
     const gap = summarise(best.map((value, i) => sign * (value - kept[i])));
     const spread = Number.isFinite(gap.sd) ? ` ± ${printed(metric, gap.sd)}` : "";
     return [el("tr", {},

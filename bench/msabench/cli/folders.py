@@ -17,7 +17,7 @@ def study_folder(results_root: Path, study: str) -> Path:
 
     folder = results_root / study
     if not study or not folder.is_dir():
-        known = planned_studies(results_root)
+        known = {*planned_studies(results_root), *(p.parent.name for p in results_root.glob("[!.]*/runs"))}
         raise unknown("study", study, known, f"msabench status --results-root {results_root}")
     return folder
 

@@ -179,6 +179,25 @@ def test_one_epoch_more_is_another_result(demo: Dataset, tmp_path: Path) -> None
         _bring(demo, tmp_path / "a", **twice)
 
 
+def test_a_file_of_epochs_may_name_its_seed_and_only_one(demo: Dataset, tmp_path: Path) -> None:
+    arrays = {f"{name}_ids": getattr(demo.truths, f"{name}_ids") for name in ("test", "valid")}
+    arrays |= {name: getattr(demo.truths, name)[None] for name in ("test", "valid")}
+
+    def bring(seed: int | None, held: object) -> str:
+        np.savez(tmp_path / "theirs.npz", **arrays, seed=held)
+        request = Request(path=tmp_path / "theirs.npz", method="Theirs", dataset="demo", seed=seed)
+        (done,) = import_predictions(request, tmp_path / "a", _root(demo))
+        return f"{done.outcome} {done.spec.seed}"
+
+    assert bring(None, 7) == "imported 7" and bring(7, [7]) == "unchanged 7"
+    with pytest.raises(SpecError, match="the file names the seeds 7, but --seed says 8"):
+        bring(8, 7)
+    with pytest.raises(DataError, match="names 2 seeds, but arrays of epochs are of one"):
+        bring(None, [1, 2])
+    with pytest.raises(DataError, match=r"'1.5' is no seed"):
+        bring(None, 1.5)
+
+
 def test_what_a_study_plans_and_holds_is_still_there_after_an_import(demo: Dataset, tmp_path: Path) -> None:
     """With a plan, and of records alone, which a plan without them would hide."""
     store = _study(tmp_path / "a", demo)

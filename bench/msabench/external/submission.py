@@ -65,7 +65,8 @@ def read_submission(
     """
     table = read_columns(path, form)
     if table.called(_EPOCHS["test"]):
-        return {None: [part for split in _EPOCHS if (part := _epochs(table, split)) is not None]}
+        parts = [part for split in _EPOCHS if (part := _epochs(table, split)) is not None]
+        return {_one_seed(table): parts}
     return _by_seed(table, _rows(table, pred))
 
 
@@ -178,6 +179,26 @@ def checked_seed(value: object) -> int:
     if seed != seed // 1 or not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"{value} is no seed")
     return int(seed)
+
+
+def _one_seed(table: Columns) -> int | None:
+    """The seed that a file of epochs names; None if it names none."""
+    column = table.called(SEED_NAMES)
+    if column is None:
+        return None
+    values = np.atleast_1d(table.columns[column])
+    if values.size != 1:
+        raise DataError(
+            f"'{column}' names {values.size} seeds, but arrays of epochs are of one",
+            where=str(table.path),
+            fix="give a file for each seed",
+        )
+    try:
+        return checked_seed(values.item())
+    except (ValueError, OverflowError):
+        raise DataError(
+            f"'{values.item()}' is no seed", where=str(table.path), fix="give whole numbers from 0 on"
+        ) from None
 
 
 def _seeds(table: Columns, n: int) -> Sequence[int | None]:

@@ -20,6 +20,7 @@ from msabench.report.grid import Grid, rendered
 from msabench.report.latex_figures import SNIPPET, Latex
 from msabench.report.layout import dataset_order
 from msabench.report.ledger import search_lines
+from msabench.report.lens_notes import about_runs, apart, seeds, unranked, with_settings
 from msabench.report.table import RECONSTRUCTED, TWIN, UNDEFINED
 from msabench.stats.places import READING, RIVALS, places, stability
 
@@ -51,7 +52,7 @@ def readings(study_folder: Path, rules: Sequence[str] = RULES) -> pd.DataFrame:
     filled = [frame for frame in frames if not frame.empty]
     if not filled:
         raise SpecError("no run of this study has finished", where=str(study_folder), fix="msabench run")
-    return places(pd.concat(filled, ignore_index=True))
+    return places(apart(store, pd.concat(filled, ignore_index=True)))
 
 
 def lens(
@@ -71,15 +72,23 @@ def lens(
     SpecError
         If tuned rows had unequal budgets, unless that is allowed; the notes then say so.
     """
-    own = own_conventions(study_folder)
-    headline = (ranked["selection"] == HEADLINE) & (ranked["convention"] == ranked["dataset"].map(own))
-    ranked = ranked.assign(headline=headline)
-    titles = titles_of(ranked, ranked.iloc[:0])
+    store = Store(study_folder)
+    scored = store.frame(None, HEADLINE)
+    own = dict(zip(scored["dataset"], scored["convention"], strict=True))
+    named = ranked["dataset"].str.partition(" [")[0]  # versions of one dataset are told apart in brackets
+    headline = (ranked["selection"] == HEADLINE) & (ranked["convention"] == named.map(own))
+    ranked = ranked.assign(headline=headline, own=named.map(own))
+    titles = with_settings(titles_of(scored, scored.iloc[:0]), list(ranked["row"].unique()))
+    about = about_runs(store)
     order = sorted(ranked.groupby(RIVALS, sort=False), key=lambda found: dataset_order(str(found[0][0])))
     grids = []
     for _, part in order:
-        searched = search_lines(study_folder, part, allow_unequal=allow_unequal_budgets)
-        grids.append(_grid(part, titles, own, rules, searched))
+        # ledgers know rows and datasets by their plain names
+        same = (scored[["data_kind", "track", "text_encoder"]] == part.iloc[0][RIVALS[1:]]).all(axis=1)
+        plain = scored[same & (scored["dataset"] == named[part.index[0]])]
+        searched = search_lines(study_folder, plain, allow_unequal=allow_unequal_budgets)
+        notes = (*unranked(part, titles), *about, *searched)
+        grids.append(_grid(part, titles, rules, notes))
     return tuple(grids)
 
 
@@ -109,18 +118,11 @@ def write_lens(
     return write(folder, texts)
 
 
-def own_conventions(study_folder: Path) -> dict[str, str]:
-    """Each dataset of a study to the convention of its card."""
-    frame = Store(study_folder).frame(None, HEADLINE)
-    return dict(zip(frame["dataset"], frame["convention"], strict=True))
-
-
 def _grid(
     part: pd.DataFrame,
     titles: Mapping[str, RowTitle],
-    own: Mapping[str, str],
     rules: Sequence[str],
-    searched: Sequence[str],
+    notes: Sequence[str],
 ) -> Grid:
     dataset, kind, track, encoder = (str(part[name].iloc[0]) for name in RIVALS)
     families = list(dict.fromkeys(part.loc[part["headline"], "family"]))
@@ -136,11 +138,12 @@ def _grid(
         head=("Method", *families, "first in", "moved in"),
         rows=tuple(rows),
         caption=(
-            f"Place under the headline ({own.get(dataset, '')}, {HEADLINE}), and in brackets the best and "
+            f"Place under the headline ({part['own'].iloc[0]}, {HEADLINE}), and in brackets the best and "
             f"the worst place over every convention and epoch rule ({', '.join(rules)}; best-epoch, "
             "best-epoch-joint and, for some methods, as-published look at the test split: ORACLE). A metric "
             "stands for its whole family, as Acc-2 for has0 and non0; where the headline has several, the "
-            "places of all are given. Ranked are means over seeds as printed; equal means share a place. "
+            f"places of all are given. Ranked are means over seeds ({seeds(part)}) as printed; equal means "
+            "share a place. "
             "'first in': share of all readings that put the row first; 'moved in': share that give it "
             "another place than the headline reading of the family. "
             f"Track: {track}. Text encoder: {encoder}. Data: "
@@ -148,7 +151,7 @@ def _grid(
         ),
         notes=(
             *filter(None, others),
-            *searched,
+            *notes,
             *([f"{RECONSTRUCTED} {_RECONSTRUCTION}"] if reconstructed else []),
         ),
     )

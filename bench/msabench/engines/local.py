@@ -169,7 +169,8 @@ class _Shift:
             if self.false_starts >= STARTS:
                 raise WorkerError(
                     f"{STARTS} worker processes in a row died as they started (exit code {code})",
-                    fix="see what they printed above; `msabench doctor` checks the installation",
+                    fix="see what they printed above: a script of your own must call msabench below "
+                    "`if __name__ == '__main__':`; `msabench doctor` checks the installation",
                 )
             self.waiting.appendleft(job)
             return None

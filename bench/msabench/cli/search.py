@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,21 +21,20 @@ SHOWN = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 
 def show(
     study: Annotated[str, typer.Argument(help="The study's folder name (msabench status lists them).")],
-    data_root: o.DataRoot = Path("datasets"),
     results_root: o.ResultsRoot = Path("results"),
-    cache_root: o.CacheRoot = None,
 ) -> None:
     """Best settings, the importance of each hyperparameter, and what more trials would have bought.
 
     All of it is judged on the validation split; trials never see the test split.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from msabench.cli.folders import planned_study
     from msabench.cli.progress import working
     from msabench.errors import SpecError
     from msabench.search.trials import store_of
-    from msabench.study import plan, read_study
+    from msabench.study import read_study, searched
 
     folder = planned_study(results_root, study)
     if not (folder / "study.toml").is_file():
@@ -43,16 +43,16 @@ def show(
             where=str(folder),
             fix=f"msabench report {study} shows them",
         )
-    spec = read_study(folder / "study.toml")
-    if spec.search is None:
-        raise SpecError(
-            f"the study '{study}' has no search", fix="run its command again with --trials 20 added"
-        )
     console, store = Console(emoji=False), store_of(folder)
-    with working("finding the data that the trials were of"):
-        searches = plan(spec, data_root, cache_root).searches
-    for search in searches:
-        _print_search(console, search, search.trials(store))
+    with working("reading the trials"):
+        found = searched(folder, read_study(folder / "study.toml"))
+    for (row, dataset), search in found.items():
+        if isinstance(search, str):
+            console.print(f"[bold]{escape(row)} on {dataset}[/]: {escape(search)}", highlight=False)
+        else:
+            _print_search(console, search, search.trials(store))
+            if more := search.uncounted(store):
+                console.print(f"  {more} more made, which do not count: beyond the hours, or on other terms")
 
 
 def _print_search(console: Console, search: Search, trials: list[Trial]) -> None:
@@ -63,6 +63,8 @@ def _print_search(console: Console, search: Search, trials: list[Trial]) -> None
 
     done = [trial for trial in trials if trial.status == "finished"]
     _print_spent(console, search, trials)
+    if not trials:
+        console.print("  no trial counts yet")
     if not done:
         for cause in dict.fromkeys(trial.cause for trial in trials):
             console.print(f"  failed: {escape(cause)}", highlight=False)
@@ -113,14 +115,22 @@ def _print_spent(console: Console, search: Search, trials: list[Trial]) -> None:
 
 
 def _print_curve(console: Console, trials: list[Trial]) -> None:
+    from rich.table import Table
+
     from msabench.search.curve import expected_best
 
     curve = {best.k: best for best in expected_best(trials)}
-    parts = [
-        f"{k}: {curve[k].expected:.4f} [{curve[k].low:.4f}, {curve[k].high:.4f}]"
-        for k in sorted({*SHOWN, len(trials)} & curve.keys())
-    ]
-    console.print(f"  expected best after k trials [90 % of draws]: {'; '.join(parts)}", highlight=False)
+    table = Table("after k trials", "expected best", "90 % of draws")
+    for k in sorted({*SHOWN, len(trials)} & curve.keys()):
+        best = curve[k]
+        table.add_row(str(k), _score(best.expected), f"{_score(best.low)} to {_score(best.high)}")
+    console.print(table)
+    if any(trial.status == "failed" for trial in trials):
+        console.print("  a draw may be a failed trial: – where k draws may all be", highlight=False)
+
+
+def _score(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "–"
 
 
 def _text(value: object) -> str:

@@ -110,6 +110,21 @@ class Search:
         """Every trial that has a record and counts."""
         return _made(self.places(store))
 
+    def uncounted(self, store: Store) -> int:
+        """How many trials were made that do not count: beyond a limit of hours, or tried on other terms.
+
+        Terms change where the card's space does, and under `tpe` where a trial before is made again. Trials
+        on other versions of the method or its data are not of this search.
+        """
+        counted = {place.run.key for place in self.places(store)}
+        mine = self.template
+        return sum(
+            key not in counted
+            and (spec.row, spec.dataset, spec.method_version, spec.data_hash)
+            == (mine.row, mine.dataset, mine.method_version, mine.data_hash)
+            for key, spec in ((key, record.spec) for key, record in store.readable().items())
+        )
+
     def chosen(self, store: Store) -> Trial:
         """The trial with the lowest validation criterion; of equal ones the first. Never a pruned one.
 

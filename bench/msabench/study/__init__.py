@@ -3,6 +3,7 @@
 from msabench.study.names import FIRST_SEED, checked_name, expand_datasets, expand_seeds
 from msabench.study.planning import Plan, Skipped, freeze, plan, plan_line, write_plan
 from msabench.study.remaining import Work, remaining
+from msabench.study.searched import searched
 from msabench.study.spec import StudySpec, read_study
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "plan_line",
     "read_study",
     "remaining",
+    "searched",
     "write_plan",
 ]

@@ -74,7 +74,7 @@ class StudySpec:
         if self.search and self.search.seed in self.seeds:
             raise SpecError(
                 f"seed {self.search.seed} is the search's own: what it chose cannot be reported on it",
-                fix="leave it out of --seeds",
+                fix="leave it out of --seeds; where the study has it already, give another --name",
             )
 
     @property

@@ -185,6 +185,7 @@ def test_a_methods_page_has_what_its_card_and_records_say(site: Path) -> None:
         "Published",
         "Deviations",
         "failed",
+        "32 | 64 | 128",
     ):
         assert expected in words
     assert "Reconstruction" in _pages(site)["method-setgf.html"].words

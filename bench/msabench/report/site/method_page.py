@@ -47,6 +47,7 @@ def page(studies: Sequence[Study], rows: Sequence[_Place], card: MethodCard | No
         "headlines": _headlines,
         "hyperparameters": lambda row: sorted(_hyperparameters(row).items()),
         "differing": _differing,
+        "space": [(name, _range(about)) for name, about in card.search.items()] if card else [],
         "study_sources": _sources,
         "study_notes": _notes,
     }
@@ -74,6 +75,16 @@ def _hyperparameters(row: Row, place: int = 0) -> Mapping[str, Any]:
 
 def _differing(row: Row) -> bool:
     return len({plain(_hyperparameters(row, place)) for place in range(len(row.runs))}) > 1
+
+
+def _range(about: Mapping[str, Any]) -> str:
+    """What a search may try of one hyperparameter, in words; of a form not known here, as the card has it."""
+    if set(about) == {"choices"}:
+        return " | ".join(map(plain, about["choices"]))
+    if {"low", "high"} <= set(about) <= {"type", "low", "high", "log"}:
+        ends = f"{about.get('type', '')} {plain(about['low'])} to {plain(about['high'])}".strip()
+        return f"{ends}, logarithmic" if about.get("log") else ends
+    return plain(about)
 
 
 def _sources(study: Study, blocks: Sequence[PublishedBlock]) -> list[tuple[int, str]]:

@@ -12,6 +12,11 @@ from msabench.cli.options import ResultsRoot
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from msabench.engines.job import RunProgress
+
+SILENT_EPOCHS, SILENT_SECONDS = 3.0, 60.0
+"""A run that has not told of an epoch for so long is taken for interrupted"""
+
 
 def status(
     study: Annotated[
@@ -19,7 +24,7 @@ def status(
     ] = None,
     results_root: ResultsRoot = Path("results"),
 ) -> None:
-    """Runs finished, failed, in training and missing, of one study or of all."""
+    """Runs finished, failed, begun and missing, of one study or of all."""
     from rich.console import Console
 
     from msabench.cli.folders import planned_studies, planned_study
@@ -42,7 +47,6 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
 
     from msabench.engines.job import progress
     from msabench.engines.slurm_submissions import told
-    from msabench.estimate import duration
     from msabench.records import Store
     from msabench.registry import RECONSTRUCTION, reconstructions
 
@@ -53,7 +57,7 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     training = {run.key: run for run in progress(folder) if states.get(run.key) is None}
     damaged = [key for key, state in states.items() if state is None and key in held]
     table = Table(title=f"Study '{folder.name}'")
-    for heading in ("method", "dataset", "finished", "failed", "in training", "missing"):
+    for heading in ("method", "dataset", "finished", "failed", "begun", "missing"):
         table.add_column(heading, justify="left" if heading in ("method", "dataset") else "right")
     cells: dict[tuple[str, str], list[str]] = {}
     for key, planned in runs.items():
@@ -67,11 +71,8 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     for method in reconstructions(run["row"] for run in runs.values()):
         console.print(f"{method}: {RECONSTRUCTION}")
     for run in training.values():
-        left = (run.epochs - run.epoch) * run.seconds_per_epoch
-        console.print(
-            f"in training: {escape(run.row)} {run.dataset} seed {run.seed}: "
-            f"epoch {run.epoch} of {run.epochs}, at most {duration(left)} left"
-        )
+        title = f"begun: {escape(run.row)} {run.dataset} seed {run.seed}"
+        console.print(f"{title}: {_how_far(run, folder)}", highlight=False)
     _print_trials(console, folder)
     for line in told(folder):
         console.print(line, soft_wrap=True)
@@ -103,5 +104,25 @@ def _print_trials(console: Console, folder: Path) -> None:
         counts = Counter(state for state in held.values() if state)
         console.print(
             f"trials of the search: {counts['finished']} finished, {counts['failed']} failed, "
-            f"{len(active)} in training (msabench search show {folder.name})"
+            f"{len(active)} begun (msabench search show {folder.name})",
+            highlight=False,
         )
+
+
+def _how_far(run: RunProgress, folder: Path) -> str:
+    """Of a run that has no record yet: its epoch, and whether it seems to go on."""
+    import time
+
+    from msabench.engines.job import UNFINISHED
+    from msabench.estimate import duration
+
+    said = f"epoch {run.epoch} of {run.epochs}"
+    try:
+        silent = time.time() - (folder / UNFINISHED / f"{run.key}.json").stat().st_mtime
+    except OSError:
+        return f"{said}, ended just now"
+    if silent > SILENT_EPOCHS * run.seconds_per_epoch + SILENT_SECONDS:
+        return (
+            f"{said}, not a word for {duration(silent)}: interrupted, it seems; the study's command goes on"
+        )
+    return f"{said}, at most {duration((run.epochs - run.epoch) * run.seconds_per_epoch)} left"

@@ -10,14 +10,17 @@ import numpy as np
 
 from msabench.data.cards import DATASETS
 from msabench.errors import SpecError
-from msabench.judge import Entry, entries
+from msabench.judge import Entry, entries_of
 from msabench.metrics import convention_named, score_epochs
 from msabench.metrics.primitives import count
 from msabench.records import Store
 from msabench.registry import RECONSTRUCTION
-from msabench.report.blocks import titles_of
+from msabench.report.blocks import RowTitle, titles_of
+from msabench.report.comparison import failed_runs
 from msabench.report.grid import Grid
 from msabench.report.ledger import search_lines
+from msabench.report.lens_notes import about_runs
+from msabench.report.separate import separate
 from msabench.report.table import ORACLE, RECONSTRUCTED, TWIN, UNDEFINED
 from msabench.run import Array
 
@@ -44,24 +47,34 @@ def per_class(
             where=str(study_folder),
             fix="msabench report STUDY for scores of sentiment",
         )
-    frame = store.frame(None, selection)
-    titles = titles_of(frame, frame.iloc[:0])
+    scored = store.frame(None, selection)
+    titles = titles_of(scored, scored.iloc[:0])
+    frame, _, _ = separate(scored, failed_runs(store.failures()))
+    about = about_runs(store)
     grids = []
-    for dataset, task in classed.items():
-        found = entries(store, selection=selection, dataset=dataset)
-        if not found:
+    for (dataset, kind), part in frame.groupby(["dataset", "data_kind"], sort=False):
+        plain = str(dataset).partition(" [")[0]  # versions of one dataset are told apart in brackets
+        if plain not in classed:
             continue
-        part = frame[frame["dataset"] == dataset]
-        searched = search_lines(study_folder, part, allow_unequal=allow_unequal_budgets)
-        rows, marked = [], False
-        for entry in sorted(found, key=lambda e: (e.row, e.track, e.text_encoder)):
-            title = titles[entry.row]
-            marked |= title.reconstruction
-            name = f"{title.title} ({RECONSTRUCTED})" if title.reconstruction else title.title
-            setting = [entry.track] if len({e.track for e in found}) > 1 else []
-            rows.append((" · ".join([name, *setting]), str(len(entry.seeds)), *_figures(entry, task.classes)))
-        grids.append(_grid(dataset, found, rows, _names(dataset, task.classes), searched, marked=marked))
+        # ledgers know datasets by their plain names
+        of_dataset = scored[(scored["dataset"] == plain) & (scored["data_kind"] == kind)]
+        searched = search_lines(study_folder, of_dataset, allow_unequal=allow_unequal_budgets)
+        classes = classed[plain].classes
+        found = entries_of(store, part)
+        rows = [
+            (_named(entry, titles[entry.row], found), str(len(entry.seeds)), *_figures(entry, classes))
+            for entry in sorted(found, key=lambda e: (e.row, e.track, e.text_encoder, e.setting))
+        ]
+        marked = any(titles[entry.row].reconstruction for entry in found)
+        notes = (*about, *searched, *([f"{RECONSTRUCTED} {RECONSTRUCTION}"] if marked else []))
+        grids.append(_grid(str(dataset), found, rows, _names(plain, classes), notes))
     return tuple(grids)
+
+
+def _named(entry: Entry, title: RowTitle, found: Sequence[Entry]) -> str:
+    name = f"{title.title} ({RECONSTRUCTED})" if title.reconstruction else title.title
+    track = entry.track if len({each.track for each in found}) > 1 else ""
+    return " · ".join(filter(None, (name, track, entry.setting)))
 
 
 def _figures(entry: Entry, classes: int) -> list[str]:
@@ -89,9 +102,7 @@ def _grid(
     found: Sequence[Entry],
     rows: Sequence[tuple[str, ...]],
     names: Sequence[str],
-    searched: Sequence[str],
-    *,
-    marked: bool,
+    notes: Sequence[str],
 ) -> Grid:
     first = found[0]
     twin = first.data_kind == "twin"
@@ -111,5 +122,5 @@ def _grid(
             + f". Track: {', '.join(sorted({e.track for e in found}))}. "
             f"Text encoder: {encoders}. Data: {data}."
         ),
-        notes=(*searched, *([f"{RECONSTRUCTED} {RECONSTRUCTION}"] if marked else [])),
+        notes=tuple(notes),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +30,19 @@ def _truths() -> Truths:
     return Truths(valid_ids=ids, valid=LABELS, test_ids=ids, test=LABELS)
 
 
-def _write(store: Store, seed: int, guesses: Array, task: Task, predictions: Array) -> None:
+def _write(
+    store: Store,
+    seed: int,
+    task: Task,
+    predictions: Array,
+    truths: Truths | None = None,
+    **changes: Any,
+) -> None:
+    truths = truths or _truths()
     spec = RunSpec(
         method="r3dg",
         method_version=1,
-        hyperparameters={},
+        hyperparameters=changes.get("hyperparameters", {}),
         dataset="cherma:lfmim" if task.kind == "multiclass" else "mosi:unaligned",
         data_kind="twin",
         data_hash="0" * 64,
@@ -45,7 +55,7 @@ def _write(store: Store, seed: int, guesses: Array, task: Task, predictions: Arr
         status="finished",
         task=task,
         convention="cherma" if task.kind == "multiclass" else "mmsa",
-        truths_hash=_truths().fingerprint,
+        truths_hash=truths.fingerprint,
         valid_loss=(1.0,),
         valid_criterion=(1.0,),
         valid_predictions=predictions,
@@ -53,7 +63,7 @@ def _write(store: Store, seed: int, guesses: Array, task: Task, predictions: Arr
         seconds=(1.0,),
         losses=({"task": 1.0},),
     )
-    store.write(record, _truths())
+    store.write(record, truths)
 
 
 @pytest.fixture
@@ -61,8 +71,8 @@ def results(tmp_path: Path) -> Path:
     emotions, sentiment = Store(tmp_path / "emotions"), Store(tmp_path / "sentiment")
     task = Task(kind="multiclass", classes=7, label_range=(0.0, 6.0))
     for seed in (1, 2):
-        _write(emotions, seed, GUESSES, task, _logits(GUESSES))
-        _write(sentiment, seed, GUESSES, Task(kind="regression"), LABELS[None])
+        _write(emotions, seed, task, _logits(GUESSES))
+        _write(sentiment, seed, Task(kind="regression"), LABELS[None])
     return tmp_path
 
 
@@ -92,3 +102,18 @@ def test_the_command_prints_and_writes_every_format(results: Path) -> None:
 def test_a_study_without_classes_is_refused(results: Path) -> None:
     with pytest.raises(SpecError, match="dataset with classes"):
         per_class(results / "sentiment")
+
+
+def test_seeds_of_other_labels_or_settings_are_in_no_mean_with_the_rest(results: Path) -> None:
+    store, task = Store(results / "emotions"), Task(kind="multiclass", classes=7, label_range=(0.0, 6.0))
+    _write(store, 3, task, _logits(GUESSES), hyperparameters={"width": 3})
+    (grid,) = per_class(results / "emotions")
+    assert sorted(row[1] for row in grid.rows) == ["1", "2"]
+    assert all("settings" in row[0] for row in grid.rows)
+    assert any("no mean is taken over several" in note for note in grid.notes)
+    other = replace(_truths(), test=LABELS[::-1].copy())
+    _write(store, 4, task, _logits(GUESSES), other)
+    grids = per_class(results / "emotions")
+    assert sorted(sorted(row[1] for row in grid.rows) for grid in grids) == [["1"], ["1", "2"]]
+    assert len({grid.title for grid in grids}) == 2 and all("[labels" in grid.title for grid in grids)
+    assert all("anger ↑" in grid.head for grid in grids)

@@ -10,6 +10,7 @@ from msabench.errors import DataError
 from msabench.plots.look import FOOT, INK, PALE
 from msabench.plots.page import Plot, page
 from msabench.plots.scene import Scene
+from msabench.plots.scores import ALPHA
 from msabench.report.table import RECONSTRUCTED, Line
 from msabench.stats import Friedman, friedman
 
@@ -37,22 +38,24 @@ def ranks(scenes: Sequence[Scene]) -> Plot:
             figures[scene.group.dataset] = sign * scene.cell(row, metric).mean
     if not scores:
         raise DataError("no row has a figure to rank")
-    found = friedman(scores, "higher")
+    found = friedman(scores, "higher", alpha=ALPHA)
     twin = any(scene.twin for scene in scenes)
     by_metric: dict[str, list[str]] = {}
     for scene in scenes:
         by_metric.setdefault(scene.metrics[0].label, []).append(scene.group.data)
     metrics = "; ".join(f"{metric} on {', '.join(data)}" for metric, data in by_metric.items())
     p = f"p = {found.p:.2g}" if found.p >= 0.001 else "p < 0.001"
+    level = found.p >= ALPHA
     said = (
         f"Mean ranks over {found.datasets} datasets, 1 is best, of means over seeds: {metrics}. "
         "Bars join rows that Nemenyi's test at 5 % cannot tell apart (critical difference "
         f"{found.critical_difference:.2f}). "
         f"Friedman's test in Iman and Davenport's form: F = {found.statistic:.2f}, {p}.",
-        *dict.fromkeys(sentence for scene in scenes for sentence in scene.said[:-1]),
+        *(["It tells no rows apart, so that none of these ranks may be said to differ."] if level else []),
+        *_sentences(scenes),
         scenes[0].said[-1],
     )
-    half = -(-len(found.methods) // 2)
+    half = -(-len(found.methods) // 2)  # rows on the left
     figure, body = page(
         f"Rank diagram over {found.datasets} datasets",
         said,
@@ -63,6 +66,18 @@ def ranks(scenes: Sequence[Scene]) -> Plot:
     _diagram(body.subplots(), found)
     name = f"ranks_{len(scenes)}-datasets_{scenes[0].selection}"
     return Plot(name=re.sub(r"[^\w.-]+", "-", name), figure=figure)
+
+
+def _sentences(scenes: Sequence[Scene]) -> list[str]:
+    """What the datasets' plots must say, each once, the kind of the data in one sentence."""
+    said = list(dict.fromkeys(sentence for scene in scenes for sentence in scene.said[:-1]))
+    real = [scene.group.dataset for scene in scenes if not scene.twin]
+    alone = [f"Data: {dataset} is real." for dataset in real]
+    if len(real) < 2 or not set(alone) <= set(said):
+        return said
+    first = said.index(alone[0])
+    said[first] = f"Data: {', '.join(real)} are real."
+    return [sentence for sentence in said if sentence not in alone]
 
 
 def _title(line: Line) -> str:

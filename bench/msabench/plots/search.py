@@ -31,10 +31,10 @@ def best_of_k(scene: Scene) -> Iterator[Plot]:
         f"Best of k trials: {scene.title}",
         (
             "Expected best validation criterion (lower is better) after k of the trials that the search "
-            "made, drawn with replacement; dotted: the middle 90 % of draws. Failed trials count as the "
-            "worst; a curve "
-            "begins where k draws cannot all be failures. Trials are judged on the validation split, on the "
-            "search's seed alone; n, epoch rule and convention are of the study's runs.",
+            "made, drawn with replacement; dotted: the middle 90 % of draws; dashed: drawn without, which is "
+            "unbiased and ends at the best trial. Failed trials count as the worst; a curve begins where k "
+            "draws cannot all be failures. Trials are judged on the validation split, on the search's seed "
+            "alone; n, epoch rule and convention are of the study's runs.",
             *scene.said,
         ),
         twin=scene.twin,
@@ -69,6 +69,7 @@ def best_of_k(scene: Scene) -> Iterator[Plot]:
         for bounds in ([best.low for best in curve], [best.high for best in curve]):
             finite = [value if np.isfinite(value) else np.nan for value in bounds]
             axes.plot(k, finite, ":", color=row.look.colour, linewidth=0.9)
+        axes.plot(k, [best.unbiased for best in curve], "--", color=row.look.colour, linewidth=0.9)
         whole_numbers(axes)
     panels[0].set_ylabel("validation criterion")
     yield Plot(name=scene.file("best-of-k"), figure=figure)

@@ -17,6 +17,7 @@ from msabench.plots.predicted import counted
 from msabench.records import Store
 from msabench.run import Task
 from msabench.selection import optimism, select
+from msabench.stats import critical_difference, mean_interval, resample
 
 METHODS = (("almt", 0.9), ("setgf", 1.1), ("tfn", 1.6))
 
@@ -51,7 +52,46 @@ def test_means_stand_within_their_intervals_and_are_the_tables(study: Path) -> N
             (x,) = bar.lines[0].get_xdata()
             assert x == pytest.approx(mean)
             ((low, _), (high, _)) = bar.lines[2][0].get_segments()[0]
-            assert low < mean < high
+            own = sorted((r for r in Store(study).runs() if r.spec.row == row), key=lambda r: r.spec.seed)
+            chosen = [r.test_predictions[select(r, "same-epoch")[metric] - 1] for r in own]
+            drawn = resample(chosen, _truth(own), "mmsa", [metric])[metric]
+            found = mean_interval(drawn)
+            assert (low, high) == pytest.approx((scale * found.low, scale * found.high))
+            # about a normal 95 % interval of the two variances; few seeds and examples make it coarse
+            se = scale * np.hypot(drawn.mean_resampled.std(), drawn.values.std(ddof=1) / len(own) ** 0.5)
+            assert 0.7 < (high - low) / (2 * 1.96 * se) < 1.4 and low < mean < high
+
+
+def _truth(own: list[Any]) -> Any:
+    assert own[0].truths is not None
+    return own[0].truths.test
+
+
+def test_axes_say_unit_and_direction_and_rows_stand_in_order(study: Path) -> None:
+    for kind, labels in (
+        ("intervals", ["Acc-7 (%) ↑", "MAE ↓", "Corr ↑"]),
+        ("seeds", ["Acc-7 (%) ↑", "MAE ↓", "Corr ↑"]),
+        ("gap", ["Acc-7 gap (points)", "MAE gap", "Corr gap"]),
+    ):
+        panels = _axes(study, kind, metrics=("acc7", "mae", "corr"))
+        assert [axes.get_xlabel() for axes in panels] == labels
+        for axes in panels:
+            low, high = axes.get_xlim()
+            assert low < high, "larger figures to the right"
+            assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first row on top"
+        names = [text.get_text() for text in panels[0].get_yticklabels()]
+        assert names == ["ALMT (n = 3)", "SETGF ‡ (n = 3)", "TFN (n = 3)"]
+    panels = _axes(study, "cost", metrics=("mae",))
+    assert [axes.get_xlabel() for axes in panels] == ["seconds a run", "trainable parameters"]
+    assert {axes.get_ylabel() for axes in panels} == {"MAE ↓"}
+    assert all(axes.get_xscale() == "log" and axes.get_ylim()[0] < axes.get_ylim()[1] for axes in panels)
+    left, right = _axes(study, "curves", metrics=("mae",))[:2]
+    assert (left.get_ylabel(), right.get_ylabel()) == ("training loss", "validation criterion")
+    (panel, *_) = _axes(study, "truth")
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("truth", "prediction")
+    assert panel.lines[0].get_xdata() == pytest.approx([-3, 3]) == panel.lines[0].get_ydata()
+    (panel, *_) = _axes(study, "confusion")
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("predicted", "true")
 
 
 def test_an_interval_over_more_seeds_is_narrower(make: Any, tmp_path: Path) -> None:
@@ -116,6 +156,10 @@ def test_cost_stands_where_the_records_say(study: Path) -> None:
     for bar, (row, _) in zip(seconds.containers, METHODS, strict=True):
         assert bar.lines[0].get_xdata()[0] == pytest.approx(spent)
         assert bar.lines[0].get_ydata()[0] == pytest.approx(_value(study, row, "mae").mean())
+        across, up = (lines.get_segments()[0] for lines in bar.lines[2])
+        sd = np.std([(2.0 + seed) * (3 + seed) for seed in (1, 2, 3)], ddof=1)
+        assert across[1][0] - across[0][0] == pytest.approx(2 * sd)
+        assert up[1][1] - up[0][1] == pytest.approx(2 * _value(study, row, "mae").std(ddof=1))
     assert parameters.containers[0].lines[0].get_xdata()[0] == 1000
 
 
@@ -158,3 +202,33 @@ def test_confusion_of_ch_sims_is_over_its_five_classes(make: Any, tmp_path: Path
     frame = store.frame("sims", "same-epoch").set_index("metric")["value"]
     assert np.trace(counts) / 80 == pytest.approx(frame["acc5"])
     assert np.asarray(axes.images[0].get_array()).shape == (5, 5)
+
+
+def test_a_rank_diagram_draws_ranks_groups_and_what_friedman_found(make: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    for place in range(8):
+        for method, noise in (("almt", 0.5), ("tfn", 2.0), ("setgf", 1.0)):
+            store.write(*make(method, 1, noise=noise, epochs=1, dataset=f"set{place}:all"))
+    (axes,) = _axes(store.path, "ranks", metrics=("mae",))
+    texts = [text.get_text() for text in axes.texts]
+    assert {"ALMT  1.00", "SETGF ‡  2.00", "3.00  TFN"} <= set(texts), "1 is best, whatever the metric"
+    lines = {line.get_label(): line for line in axes.lines}
+    start, end = lines["critical difference"].get_xdata()
+    assert end - start == pytest.approx(critical_difference(3, 8))
+    bars = [line.get_xdata() for line in axes.lines if line.get_label() == "group"]
+    assert [tuple(np.round(bar, 2)) for bar in bars] == [(0.95, 2.05), (1.95, 3.05)]
+    stems = {round(float(line.get_xdata()[0]), 2) for line in axes.lines if len(line.get_xdata()) == 3}
+    assert stems == {1.0, 2.0, 3.0}
+
+
+def test_ranks_that_friedman_does_not_tell_apart_are_said_to_be_so(make: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    for place in range(8):
+        for i, method in enumerate(("almt", "tfn", "setgf")):
+            noise = 0.5 + 0.5 * ((place + i) % 3)
+            store.write(*make(method, 1, noise=noise, epochs=1, dataset=f"set{place}:all"))
+    with rc_context(RC):
+        (found,) = plots(store.path, Asked(metrics=("mae",)), ("ranks",))
+    said = " ".join(" ".join(t.get_text() for part in found.figure.subfigs for t in part.texts).split())
+    assert "none of these ranks may be said to differ" in said
+    assert said.count("real") == 1 and "set0:all, set1:all" in said

@@ -185,6 +185,8 @@ def test_a_search_has_its_curve(make: Any, plot: Any, tmp_path: Path) -> None:
     assert len(curve) == 4
     assert axes.lines[0].get_ydata() == pytest.approx([best.expected for best in curve])
     assert axes.lines[1].get_ydata() == pytest.approx([best.low for best in curve])
+    assert axes.lines[2].get_ydata() == pytest.approx([best.high for best in curve])
+    assert axes.lines[3].get_ydata() == pytest.approx([best.unbiased for best in curve])
 
 
 @pytest.mark.parametrize(

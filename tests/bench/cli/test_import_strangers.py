@@ -64,6 +64,24 @@ def test_rows_of_training_are_left_out_of_a_study_that_keeps_none_of_them(
     assert "1 of 341 ids" in said and "nobody" in said and "SYNTHETIC TWIN" in said
 
 
+@pytest.mark.parametrize("said", ["train", "Training", " TRAIN "])
+def test_rows_that_are_said_to_be_of_training_are_left_out_whatever_their_ids(
+    said: str, test_rows: pd.DataFrame, bring: Callable[..., Result]
+) -> None:
+    strange = pd.DataFrame({"id": ["x1", "x2"], "prediction": 0.0, "split": said})
+    done = bring(pd.concat([test_rows.assign(split="test"), strange]), "--seed", 1)
+    assert done.exit_code == 0 and "2 rows of the training split are left out" in done.output
+
+
+def test_of_several_studies_with_the_dataset_one_must_be_named(
+    test_rows: pd.DataFrame, bring: Callable[..., Result]
+) -> None:
+    for study in ("one", "two"):
+        assert bring(test_rows, "--seed", 1, "--study", study).exit_code == 0
+    assert "2 studies have demo: one, two" in _refused(bring(test_rows, "--seed", 2))
+    assert bring(test_rows, "--seed", 2, "--study", "two").exit_code == 0
+
+
 def test_one_seed_of_several_that_does_not_fit_is_named_and_none_is_written(
     test_rows: pd.DataFrame, bring: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -141,6 +141,16 @@ def test_a_merge_that_the_disk_refuses_leaves_nothing(
     assert not [path.name for path in tmp_path.iterdir() if path.is_dir() and "both" in path.name]
 
 
+def test_records_that_a_merge_cut_short_had_copied_are_in_no_later_one(tmp_path: Path) -> None:
+    """It may have been of other studies."""
+    _study(tmp_path / ".both.merging", _record(7))
+    (tmp_path / ".both.merging" / "site").mkdir()
+    made = [_study(tmp_path / "a", _record()), _study(tmp_path / "b", _record(2))]
+    assert merge(tmp_path / "both", made).runs == 2
+    assert set(Store(tmp_path / "both").keys()) == {_record().key, _record(2).key}
+    assert not (tmp_path / "both" / "site").exists() and not (tmp_path / ".both.merging").exists()
+
+
 def test_what_a_failed_run_printed_comes_along_and_unfinished_runs_are_told_of(tmp_path: Path) -> None:
     broken = Failure(cause="killed", message="the process was killed")
     none = np.zeros((0, 0), np.float32)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msabench.errors import DataError, SpecError, unknown
-from msabench.judge import Entry, entries, metrics_of, sources_of
+from msabench.judge import Entry, entries_of, metrics_of, sources_of
 from msabench.metrics import convention_named
 from msabench.records import Store
+from msabench.report.comparison import failed_runs
+from msabench.report.separate import separate
 from msabench.stats import Sources, minimum_detectable, seeds_needed
 from msabench.stats.power import MOST_SEEDS
 
@@ -99,12 +101,16 @@ def from_study(
     DataError
         If no dataset has two rows with two seeds or more.
     """
-    found = entries(Store(folder), convention=convention, selection=selection)
-    _check({e.row for e in found}, rows, "row")
-    _check({e.dataset for e in found}, [dataset] if dataset else [], "dataset")
+    store = Store(folder)
+    frame = store.frame(convention, selection)
+    _check(set(frame["row"]), rows, "row")
+    _check(set(frame["dataset"]), [dataset] if dataset else [], "dataset")
+    if not frame.empty:  # seeds that differ in more than the seed vary by more than the seed
+        frame, _, _ = separate(frame, failed_runs(store.failures()))
     cells: dict[tuple[str, str, str, str], list[Entry]] = {}
-    for e in found:
-        if (not rows or e.row in rows) and dataset in (None, e.dataset):
+    for e in entries_of(store, frame):
+        # versions of one dataset are told apart in brackets
+        if (not rows or e.row in rows) and dataset in (None, e.dataset.partition(" [")[0]):
             cells.setdefault((e.dataset, e.convention, e.truths_hash, e.data_kind), []).append(e)
     reaches, problems = [], []
     for (name, used, _, kind), here in cells.items():

@@ -163,3 +163,23 @@ def test_a_damaged_record_is_no_silent_gap(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", "study", "--results-root", str(tmp_path)])
     assert done.exit_code == 0
     assert f"Damaged records, in no figure: {_record().key}" in " ".join(done.output.split())
+
+
+def test_the_spread_that_seeds_are_planned_by_is_of_runs_alike(tmp_path: Path) -> None:
+    """A seed of other settings, or on other labels, is far off: in no spread with the rest."""
+
+    def planned(name: str, *records: RunRecord, truths: Truths = TRUTHS) -> list[Any]:
+        for record in records:
+            Store(tmp_path / name).write(record, truths)
+        words = ["power", name, "--metric", "mae", "--format", "json", "--results-root", str(tmp_path)]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.exception
+        return [reach["sd_seeds"] for reach in json.loads(done.stdout)]
+
+    alike = [_record(method, seed) for method in ("tfn", "lf_dnn") for seed in (1, 2)]
+    (expected,) = planned("a", *alike)
+    off = _predicting(_record("tfn", 3, hyperparameters={"width": 3}), LABELS + 9)
+    assert planned("a", off) == [expected]
+    other = replace(TRUTHS, test=LABELS[::-1].copy())
+    odd = replace(_record("lf_dnn", 4), truths_hash=other.fingerprint)
+    assert planned("a", odd, truths=other) == [expected]

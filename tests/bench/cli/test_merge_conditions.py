@@ -78,6 +78,27 @@ def test_what_would_be_judged_otherwise_is_refused_in_words(
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
 
 
+def _import(seed: int = 5, **changes: Any) -> RunRecord:
+    """An external result, as `msabench import` makes it."""
+    own = {"method": "external:Theirs", "method_version": 0, "track": "external", "budget": Budget()}
+    given = {**own, "text_encoder": "theirs", **changes}
+    made = _record(seed, **{name: value for name, value in given.items() if name != "track"})
+    return replace(made, spec=replace(made.spec, track="external"))
+
+
+def test_imports_are_held_to_the_data_and_not_to_the_conditions_of_training(tmp_path: Path) -> None:
+    other = replace(TRUTHS, test=LABELS[::-1].copy())
+    _study(tmp_path / "a", _record())
+    _study(tmp_path / "data", _import(data_hash="1" * 64))
+    _study(tmp_path / "labels", _import(truths_hash=other.fingerprint), truths=other)
+    _study(tmp_path / "kind", _import(data_kind="twin"))
+    for study, says in (("data", "data of mosi"), ("labels", "truths of mosi"), ("kind", "but twin 0")):
+        assert says in _refused(tmp_path, "both", "a", study)
+    _study(tmp_path / "fits", _import())
+    done = _command(tmp_path, "merge", "both", "a", "fits")
+    assert done.exit_code == 0 and "2 runs joined" in done.output
+
+
 def test_every_reason_is_named_up_to_a_number_and_the_rest_counted(tmp_path: Path) -> None:
     _study(tmp_path / "a", *(_record(seed) for seed in range(8)))
     _study(

@@ -12,9 +12,8 @@ from msabench import __version__
 from msabench.errors import unknown
 from msabench.report import page
 from msabench.report.latex import escape
-from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_figures import CLOSING, SNIPPET, Latex, Numbers, opening, written
 from msabench.report.latex_grid import tabular
-from msabench.report.render_latex import SHRUNK
 from msabench.report.render_markdown import escape as escape_markdown
 
 if TYPE_CHECKING:
@@ -104,17 +103,9 @@ def _float(grid: Grid, place: int, numbers: Numbers) -> str:
     caption = " ".join([f"{grid.title}.", grid.caption, *grid.notes])
     return "\n".join(
         [
-            r"\begin{table*}[tp]",
-            r"\centering",
-            rf"\caption{{{escape(caption)}}}",
-            rf"\label{{tab:{grid.name}-{place}}}",
-            r"\par\smallskip",
-            r"\footnotesize",
-            r"\setlength{\tabcolsep}{4pt}",
-            *setup(numbers),
-            SHRUNK,
+            *opening(escape(caption), f"tab:{grid.name}-{place}", numbers),
             *tabular(grid.head, grid.rows, specs, numbers),
-            "}",
+            CLOSING,
             r"\end{table*}",
             "",
         ]

@@ -72,9 +72,31 @@ def written(parts: Iterable[str], version: str, latex: Latex) -> str:
     return _DOCUMENT % (packages, text) if latex.document else text
 
 
-def setup(numbers: Numbers) -> tuple[str, ...]:
-    """Lines that a float begins with; they hold inside it alone."""
-    return _SETUP if numbers == "siunitx" else ()
+def opening(caption: str, label: str, numbers: Numbers, *, separation: int = 4) -> list[str]:
+    """Lines of a float up to its tabular, in a box that shrinks what is wider than the page.
+
+    The tabular is to be closed by `CLOSING`; what is set here holds inside the float alone.
+
+    Parameters
+    ----------
+    separation
+        Half the space between columns, in points.
+    """
+    return [
+        r"\begin{table*}[tp]",
+        r"\centering",
+        rf"\caption{{{caption}}}",
+        rf"\label{{{label}}}",
+        r"\par\smallskip",
+        r"\footnotesize",
+        rf"\setlength{{\tabcolsep}}{{{separation}pt}}",
+        *(_SETUP if numbers == "siunitx" else ()),
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+    ]
+
+
+CLOSING = "}"
+"""After the tabular that `opening` begins a box for"""
 
 
 def is_figure(text: str) -> bool:

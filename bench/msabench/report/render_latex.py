@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import shorten
 
 from msabench.report.latex import escape
-from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_figures import CLOSING, SNIPPET, Latex, Numbers, opening, written
 from msabench.report.latex_panel import layout, lines_of, row, tabular
 from msabench.report.table import UNDEFINED, FailureLine, Group, Note, Table
 
@@ -17,9 +17,6 @@ _PAGE = 44
 """Table lines that a page holds beside a caption; above it each group of panels is a float of its own"""
 _LISTED = 30
 """Failures printed; the CSV has all"""
-
-SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-"""Opens a box that shrinks what is wider than the page, and leaves the rest alone"""
 
 
 def render(table: Table, latex: Latex = SNIPPET, *, label: str = "tab:comparison") -> str:
@@ -87,17 +84,9 @@ def _float(table: Table, panels: Sequence[Sequence[Group]], place: int, first: s
     label = f"{first}-{place + 1}" if place else first
     return "\n".join(
         [
-            r"\begin{table*}[tp]",
-            r"\centering",
-            rf"\caption{{{caption}}}",
-            rf"\label{{{label}}}",
-            r"\par\smallskip",
-            r"\footnotesize",
-            r"\setlength{\tabcolsep}{4pt}",
-            *setup(numbers),
-            SHRUNK,
-            *content[:-1],
-            content[-1] + "}",
+            *opening(caption, label, numbers),
+            *content,
+            CLOSING,
             *notes_below(table.notes),
             r"\end{table*}",
             "",
@@ -140,12 +129,7 @@ def failures_float(failures: Sequence[FailureLine], label: str) -> str:
     more = f" {left} more are in failures.csv." if left > 0 else ""
     return "\n".join(
         [
-            r"\begin{table*}[tp]",
-            r"\centering",
-            rf"\caption{{Failed runs: {len(failures)}.{more}}}",
-            rf"\label{{{label}}}",
-            r"\par\smallskip",
-            r"\footnotesize",
+            *opening(f"Failed runs: {len(failures)}.{more}", label, "plain"),
             r"\begin{tabular}{@{}llrlp{0.5\linewidth}@{}}",
             r"\toprule",
             row(["Method", "Dataset", "Seed", "Cause", "Message"]),
@@ -153,6 +137,7 @@ def failures_float(failures: Sequence[FailureLine], label: str) -> str:
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
+            CLOSING,
             r"\end{table*}",
             "",
         ]

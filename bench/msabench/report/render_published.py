@@ -14,13 +14,13 @@ from rich.text import Text
 
 from msabench.report import page
 from msabench.report.latex import escape
-from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_figures import CLOSING, SNIPPET, Latex, Numbers, opening, written
 from msabench.report.latex_grid import TextColumns, text_columns
 from msabench.report.latex_panel import row
 from msabench.report.published_table import HEADINGS, PublishedBlock, PublishedLine, PublishedTable, exact
 from msabench.report.render_csv import one_line
 from msabench.report.render_html import failures
-from msabench.report.render_latex import SHRUNK, failures_float, notes_below
+from msabench.report.render_latex import failures_float, notes_below
 from msabench.report.render_markdown import escape as escape_markdown
 from msabench.report.render_markdown import failures_table
 from msabench.report.render_terminal import failures_grid, fitted
@@ -175,20 +175,14 @@ def _float(
     columns = _columns(table, numbers)
     return "\n".join(
         [
-            r"\begin{table*}[tp]",
-            r"\centering",
-            rf"\caption{{{caption}}}",
-            rf"\label{{{f'{first}-{place + 1}' if place else first}}}",
-            r"\par\smallskip",
-            r"\footnotesize",
-            *setup(numbers),
-            SHRUNK,
+            *opening(caption, f"{first}-{place + 1}" if place else first, numbers, separation=6),
             rf"\begin{{tabular}}{{@{{}}{''.join(column.spec for column in columns)}@{{}}}}",
             r"\toprule",
             row([column.head(heading) for column, heading in zip(columns, HEADINGS, strict=True)]),
             *(line for block in blocks for line in _rows(block, columns)),
             r"\bottomrule",
-            r"\end{tabular}}",
+            r"\end{tabular}",
+            CLOSING,
             *notes_below([*below, *table.notes]),
             r"\end{table*}",
             "",

@@ -15,9 +15,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from msabench.report.latex import escape
-from msabench.report.latex_figures import SNIPPET, Latex, Numbers, setup, written
+from msabench.report.latex_figures import CLOSING, SNIPPET, Latex, Numbers, opening, written
 from msabench.report.latex_grid import tabular
-from msabench.report.render_latex import SHRUNK
 from msabench.report.render_terminal import fitted
 from msabench.report.verdicts import Verdict, Verdicts, level_text, p_text
 
@@ -104,17 +103,9 @@ def _float(said: str, label: str, heads: Sequence[str], cells: Sequence[list[str
     specs = ["l"] * (len(heads) - 1) + [r"p{0.34\linewidth}" if long else "l"]
     return "\n".join(
         [
-            r"\begin{table*}[tp]",
-            r"\centering",
-            rf"\caption{{{said}}}",
-            rf"\label{{{label}}}",
-            r"\par\smallskip",
-            r"\footnotesize",
-            r"\setlength{\tabcolsep}{3pt}",
-            *setup(numbers),
-            SHRUNK,
+            *opening(said, label, numbers, separation=3),
             *tabular(heads, cells, specs, numbers),
-            "}",
+            CLOSING,
             r"\end{table*}",
             "",
         ]

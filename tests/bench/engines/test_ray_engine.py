@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -188,6 +190,16 @@ def test_runs_of_a_caller_who_stops_listening_are_stopped(study: Plan, tmp_path:
 def test_what_no_node_offers_is_said_at_once(study: Plan, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no node of the cluster has 1 CPUs and 0\.25 GPUs"):
         next(RayEngine(gpus_per_run=0.25).run(jobs_of(study, tmp_path), poll=lambda: None))
+
+
+def test_a_run_whose_nodes_are_lost_again_and_again_fails(study: Plan, tmp_path: Path) -> None:
+    (job, *_), error = jobs_of(study, tmp_path), RuntimeError("the node is gone")
+    deaf = SimpleNamespace(remote=lambda **options: lambda function: function)
+    drive = _Drive(engine=RayEngine(retries=2), ray=deaf, waiting=deque())
+    assert [drive._again(job, error), drive._again(job, error)] == [None, None]
+    assert list(drive.waiting) == [job, job]
+    ended = drive._again(job, error)
+    assert ended is not None and "lost 3 times: the node is gone" in ended.reason and len(drive.waiting) == 2
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

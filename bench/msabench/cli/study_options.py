@@ -84,7 +84,9 @@ class StudyOptions:
         typer.Option(help="DATASET=PATH: a feature file lying elsewhere; repeatable."),
     ] = None
     name: Annotated[str | None, typer.Option(help="The study's folder; default: datasets and a hash.")] = None
-    study: Annotated[Path | None, typer.Option(help="A study.toml with these same settings.")] = None
+    study: Annotated[
+        Path | None, typer.Option(help="A study.toml with these same settings, or the folder it is in.")
+    ] = None
 
     def spec(self) -> StudySpec:
         """The study that the options describe: the file's settings, and the options above them.
@@ -106,7 +108,8 @@ class StudyOptions:
                 f"no dataset is named; known are: {', '.join(DATASETS)}",
                 fix="msabench run --methods all --datasets demo",
             )
-        base = read_study(self.study) if self.study else None
+        frozen = self.study / "study.toml" if self.study and self.study.is_dir() else self.study
+        base = read_study(frozen) if frozen else None
         twin = self.twin or bool(base and base.twin)
         chosen = StudySpec(
             methods=expand_methods(self.methods or (base.methods if base else "all")),

@@ -146,7 +146,9 @@ def read_study(path: Path) -> StudySpec:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SpecError("there is no study file", where=str(path)) from error
+        raise SpecError(
+            "there is no study file", where=str(path), fix="each study's folder has one, study.toml"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"a study file cannot be read: {error}", where=str(path)) from error
     return StudySpec.from_mapping(raw, str(path))

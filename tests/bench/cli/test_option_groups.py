@@ -1,6 +1,7 @@
 """Groups of options: written once, seen by typer as options of each verb that takes them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from msabench.cli import app
 from msabench.cli.groups import with_groups
 from msabench.cli.study_options import StudyOptions
+from msabench.errors import SpecError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +48,13 @@ def test_every_option_of_a_study_is_one_of_run_and_of_plan() -> None:
         for name in StudyOptions.__dataclass_fields__:
             assert f"--{name.replace('_', '-')}" in helped, f"{verb} lacks {name}"
         assert "almt[fusion=off]" in helped, "brackets of a help text are no markup"
+
+
+def test_a_study_is_read_from_its_file_or_its_folder(tmp_path: Path) -> None:
+    frozen = tmp_path / "mine" / "study.toml"
+    frozen.parent.mkdir()
+    frozen.write_text('methods = ["tfn"]\ndatasets = ["demo"]\nseeds = [1, 2]\n', encoding="utf-8")
+    by_file, by_folder = (StudyOptions(study=path).spec() for path in (frozen, frozen.parent))
+    assert by_file == by_folder and by_folder.seeds == (1, 2)
+    with pytest.raises(SpecError, match=r"no study file[\s\S]*study\.toml"):
+        StudyOptions(study=tmp_path).spec()

@@ -7,6 +7,7 @@ statsmodels: `multipletests(p, method="holm")`, `CompareMeans(...).ttest_ind(use
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -21,16 +22,19 @@ from msabench.stats import (
     Draws,
     Sources,
     compare,
+    crossed_interval,
     detectable_by_examples,
     examples_needed,
     friedman,
     hedges_g,
     holm,
     mann_whitney,
+    mean_interval,
     minimum_detectable,
     permutation,
     power_of,
     probability_of_improvement,
+    resample,
     seeds_needed,
     two_source,
     welch,
@@ -115,6 +119,9 @@ def test_power_is_that_of_statsmodels_where_examples_add_nothing() -> None:
     assert minimum_detectable(pilot, 6) == pytest.approx(1.7955408960343293, rel=1e-3)
     assert minimum_detectable(pilot, 2) == pytest.approx(5.653489341914222, rel=1e-3)
     assert seeds_needed(1.5, pilot) == 9  # 8.06
+    # one method without spread, of other seeds: `TTestPower().power(1.1, 9, 0.05)`, eight degrees of freedom
+    one = Sources(sd_examples=0.0, sd_a=0.0, sd_b=1.0, samples=500)
+    assert power_of(1.1, one, 3, 9) == pytest.approx(0.8230350773844639)
     # one method without spread: one degree of freedom at two seeds, where tails are nan in scipy
     alone = Sources(sd_examples=0.0, sd_a=1.0, sd_b=0.0, samples=500)
     seen = minimum_detectable(alone, 2, alpha=0.001)
@@ -204,6 +211,58 @@ def test_signed_ranks_are_exact_with_ties_and_equal_pairs(pairs: int, decimals: 
         assert found.smallest == pytest.approx(2.0 ** (1 - len(d)))
 
 
+def test_gaps_that_differ_by_rounding_alone_are_tied() -> None:
+    """0.03 - 0.01, 0.02 - 0.0 and 0.07 - 0.05 are one gap and three floats."""
+    x = [0.03, 0.02, 0.07, 0.0, 0.04, 0.09, 0.01]
+    y = [0.01, 0.0, 0.05, 0.01, 0.01, 0.03, 0.05]
+    assert len({a - b for a, b in zip(x[:3], y[:3], strict=True)}) == 3
+    ranks = np.array([3, 3, 3, 1, 5, 7, 6], dtype=float)
+    every = np.array([ranks @ signs for signs in product((0, 1), repeat=7)])
+    seen = ranks @ [1, 1, 1, 0, 1, 1, 0]
+    assert wilcoxon(_draws(x), _draws(y)).p == pytest.approx(2 * (every >= seen).mean())
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_bootstraps_over_seeds_have_the_variance_of_a_mean(seeds: int) -> None:
+    """Drawing S of S seeds would make it too small by (S - 1) / S: by half for two."""
+    values = np.linspace(0.4, 0.5, seeds)
+    flat = Draws(metric="acc7", convention="mmsa", better="higher", values=values, samples=90,
+                 resampled=np.tile(values, (20_000, 1)))  # fmt: skip
+    other = replace(flat, values=values - 0.2, resampled=flat.resampled - 0.2)
+    se = values.std(ddof=1) / seeds**0.5
+    # the extremes of the few means that S - 1 of S seeds can have
+    possible = sorted({round(float(np.mean(c)), 9) for c in product(values, repeat=seeds - 1)})
+    assert np.std([np.mean(c) for c in product(values, repeat=seeds - 1)]) == pytest.approx(se)
+    found = mean_interval(flat, alpha=0.05)
+    assert (found.low, found.high) == pytest.approx((possible[0], possible[-1]))
+    crossed = crossed_interval(flat, other, alpha=0.01)
+    width = possible[-1] - possible[0]
+    assert (crossed.low, crossed.high) == pytest.approx((0.2 - width, 0.2 + width))
+    if seeds == 3:  # of three drawn seeds all are the lowest once in 27, of two once in 9
+        assert mean_interval(flat, alpha=0.16).low == pytest.approx(possible[0])
+        narrow = crossed_interval(flat, other, alpha=0.02)
+        assert narrow.low == pytest.approx(0.2 - width)
+
+
+def test_no_resample_of_a_large_test_set_is_drawn_twice() -> None:
+    """Resamples are made in chunks, of 225 for MOSEI's 4659 examples."""
+    rng = np.random.default_rng(1)
+    y = rng.normal(0, 1.5, 4659)
+    drawn = resample(y[None] + rng.normal(0, 1, (1, 4659)), y, "mmsa", ["mae"], resamples=500)["mae"]
+    assert len(np.unique(drawn.resampled)) == 500
+
+
+def test_the_bootstrap_of_the_pair_takes_each_example_with_both_methods() -> None:
+    """Two methods wrong on the same examples: what is common to them cancels."""
+    rng = np.random.default_rng(6)
+    y = rng.normal(0, 1.5, 300)
+    hard = y + rng.normal(0, 1, 300)
+    a, b = (hard + rng.normal(0, 0.05, (3, 300)) for _ in range(2))
+    found = compare(a, b, y, "mae", "mmsa")
+    alone = np.abs(a.mean(axis=0) - y).std() / 300**0.5
+    assert found.examples**0.5 < alone / 3
+
+
 def test_what_rounding_leaves_is_no_variance() -> None:
     """Three equal seeds: their mean is rounded, and numpy's standard deviation is 1e-17."""
     flat, other = _draws([0.1] * 3, spread=0.0), _draws([0.3] * 3, spread=0.0)
@@ -239,6 +298,13 @@ def test_randomisation_is_near_all_exchanges_of_ten_examples(metric: str) -> Non
     found = compare(a, b, y, metric, "mmsa", test="randomisation")
     assert found.p == pytest.approx((gaps >= seen - 1e-7).mean(), abs=0.025)
     assert found.se == pytest.approx(np.sqrt((gaps**2).mean()), rel=0.05)
+
+
+def test_no_number_of_exchanges_makes_a_p_of_nothing() -> None:
+    rng = np.random.default_rng(3)
+    y = rng.normal(0, 1.5, 200)
+    a, b = (y + rng.normal(0, sd, 200) for sd in (0.1, 3.0))
+    assert compare(a, b, y, "mae", "mmsa", test="randomisation").p == pytest.approx(1 / 5000)
 
 
 def test_one_test_example_is_refused() -> None:

@@ -109,7 +109,7 @@ def text_columns(texts: Sequence[str], numbers: Numbers, otherwise: str) -> Text
         spread = fitting([parts.spread for parts in parsed], numbers, left=True)
         spec += f"{PLUS_MINUS}>{{{SMALL}}}{spread.spec}"
     rest = any(parts.rest for parts in parsed)
-    return TextColumns(spec=spec + (r"@{\,}l" if rest else ""), mean=mean, spread=spread, rest=rest)
+    return TextColumns(spec=spec + (r"@{~}l" if rest else ""), mean=mean, spread=spread, rest=rest)
 
 
 def _parts(text: str) -> _Parts | None:

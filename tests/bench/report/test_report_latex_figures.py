@@ -57,7 +57,7 @@ def test_figures_are_found_in_cells_of_text() -> None:
     lines = tabular(head, rows, "llrrrr", "siunitx")
     assert lines[0] == (
         r"\begin{tabular}{@{}lS[table-format=2]S[table-format=2.2]@{\,{\scriptsize$\pm$}\,}"
-        r">{\scriptsize}S[table-format=2.2,table-alignment=left]S[table-format=2]@{\,}lrS[table-format=1.3]@{}}"
+        r">{\scriptsize}S[table-format=2.2,table-alignment=left]S[table-format=2]@{~}lrS[table-format=1.3]@{}}"
     )
     assert lines[2] == (
         r"Method & {n} & \multicolumn{2}{c}{F1 $\uparrow$} & \multicolumn{2}{c}{share} & places & {p} \\"

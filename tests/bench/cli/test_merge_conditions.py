@@ -20,6 +20,8 @@ from msabench.merge import joining, merge
 from msabench.merge.source import Source
 from msabench.records import Store
 from msabench.run import Budget, Failure, RunRecord, RunSpec, Task, Truths
+from msabench.search import SearchSpec
+from msabench.study import StudySpec, read_study
 
 LABELS = np.linspace(-2.9, 2.9, 12, dtype=np.float32)
 IDS = np.array([f"v{i}" for i in range(12)])
@@ -97,6 +99,38 @@ def test_imports_are_held_to_the_data_and_not_to_the_conditions_of_training(tmp_
     _study(tmp_path / "fits", _import())
     done = _command(tmp_path, "merge", "both", "a", "fits")
     assert done.exit_code == 0 and "2 runs joined" in done.output
+
+
+def _frozen(folder: Path, **changes: Any) -> Path:
+    given: dict[str, Any] = {"methods": ("tfn",), "datasets": ("mosi:unaligned",), "seeds": (1,)}
+    (folder / "study.toml").write_text(StudySpec(**{**given, **changes}).to_toml())
+    return folder
+
+
+def test_the_frozen_study_is_of_all_that_was_joined(tmp_path: Path) -> None:
+    a = _frozen(_study(tmp_path / "a", _record()), files={"mosi:unaligned": "/here/mosi.pkl"})
+    b = _frozen(
+        _study(tmp_path / "b", _record(2, dataset="mosei:unaligned", method="lf_dnn")),
+        methods=("lf_dnn", "tfn"), datasets=("mosei:unaligned",), seeds=(2, 1), tracks=("paper", "tuned"),
+        search=SearchSpec(trials=3),
+        files={"mosei:unaligned": "/there/mosei.pkl", "mosi:unaligned": "/there"},
+    )  # fmt: skip
+    merge(tmp_path / "both", [a, b])
+    found = read_study(tmp_path / "both" / "study.toml")
+    assert (found.name, found.methods, found.seeds) == ("both", ("tfn", "lf_dnn"), (1, 2))
+    assert found.datasets == ("mosi:unaligned", "mosei:unaligned")
+    assert (found.tracks, found.search) == (("paper", "tuned"), SearchSpec(trials=3))
+    here = {"mosei:unaligned": "/there/mosei.pkl", "mosi:unaligned": "/here/mosi.pkl"}
+    assert dict(found.files) == here, "of two places of one file, the first study's"
+
+
+def test_a_study_of_imports_takes_the_frozen_settings_of_the_other(tmp_path: Path) -> None:
+    a, b = _study(tmp_path / "a", _import()), _frozen(_study(tmp_path / "b", _record(2)), text_encoder="tiny")
+    merge(tmp_path / "both", [a, b])
+    assert read_study(tmp_path / "both" / "study.toml").text_encoder == "tiny"
+    merge(tmp_path / "imports", [a, _study(tmp_path / "c", _import(6))])
+    assert not (tmp_path / "imports" / "study.toml").exists()
+    assert "external:Theirs" in _command(tmp_path, "status", "imports").output
 
 
 def test_every_reason_is_named_up_to_a_number_and_the_rest_counted(tmp_path: Path) -> None:

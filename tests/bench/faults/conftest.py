@@ -20,7 +20,7 @@ Study = Callable[..., list[str]]
 FAULTS = '''
     def on_epoch_start(self, progress: Progress) -> None:
         """Go wrong in the second epoch, in the way that is asked for."""
-        import ctypes, os, signal, torch
+        import ctypes, os, signal, subprocess, torch
         if progress.epoch == 2:
             print(f"about to {self.hp.fault}, threads: {torch.get_num_threads()}")
             if self.hp.fault == "segfault":
@@ -32,6 +32,7 @@ FAULTS = '''
             if self.hp.fault == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.hp.fault == "hang":
+                print("child:", subprocess.Popen(["sleep", "60"]).pid)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 while True:  # a signal ends the sleep
                     ctypes.PyDLL(None).sleep(3600)  # no other thread of Python runs meanwhile

@@ -1,6 +1,7 @@
 """A method that brings its worker down loses its own run only, and the record says how."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ def test_each_loses_its_own_run_only(
     tmp_path: Path,
 ) -> None:
     rows = ["lf_dnn", *(f"faulty[fault={fault}]" for fault in ENDINGS), "faulty"]
-    done = call(study(methods=",".join(rows), seeds="1", time_limit="10"), faulty)
+    done = call(study(methods=",".join(rows), seeds="1", time_limit="25"), faulty)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     found = {record["spec"]["variant"]: (key, record) for key, record in
              records(tmp_path / "results" / "s").items() if record["spec"]["method"] == "faulty"}  # fmt: skip
@@ -42,6 +43,8 @@ def test_each_loses_its_own_run_only(
         log = (tmp_path / "results" / "s" / "logs" / f"{key}.log").read_text()
         assert logged in log and f"about to {fault}, threads: 1" in log, log
         assert cause in ("exception",) or f"{key}.log" in record["failure"]["message"]
+        if child := re.search(r"child: (\d+)", log):
+            assert not psutil.pid_exists(int(child[1])), "what a run started outlives it"
     shown = call([*study()[:1], "show", found["fault=segfault"][0], "--results-root",
                   str(tmp_path / "results")], faulty)  # fmt: skip
     assert f"{found['fault=segfault'][0]}.log" in shown.stdout, shown.stdout + shown.stderr

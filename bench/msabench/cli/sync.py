@@ -21,13 +21,15 @@ def sync(
     """Mirror every record that is not in MLflow yet; what is there already is left alone."""
     from rich.console import Console
 
+    from msabench.cli.progress import working
     from msabench.tracking import Mirrored, Tracker
 
     console = Console(emoji=False, soft_wrap=True, highlight=False)
     tracker = Tracker(tracking_uri, results_root)
     total = Mirrored()
     for folder in studies(results_root, study):
-        done = tracker.sync(folder)
+        with working(f"mirroring {folder.name}"):
+            done = tracker.sync(folder)
         total += done
         undefined = f" ({done.undefined} undefined figures left out)" if done.undefined else ""
         console.print(

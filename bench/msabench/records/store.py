@@ -69,7 +69,9 @@ class Store:
             return {}
         try:
             lines: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not isinstance(lines, dict) or not all(map(_is_plan_line, lines.values())):
+                raise ValueError("it must name row, dataset and seed of each run")
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordError(
                 f"the study's plan cannot be read: {error}",
                 where=str(path),
@@ -201,6 +203,10 @@ class Store:
         wanted = {key: [each[key] for each in asked if key in each] for key in records}
         scored = scores(self.path, self._index, records, {k: v for k, v in wanted.items() if v})
         return [frame_of(records, each, scored) for each in asked]
+
+
+def _is_plan_line(line: object) -> bool:
+    return isinstance(line, dict) and {"row", "dataset", "seed"} <= line.keys()
 
 
 def _asked(records: dict[str, RunRecord], convention: ConventionOf, selection: str) -> dict[str, Wanted]:

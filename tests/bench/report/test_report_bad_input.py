@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from msabench.cli import app
+from msabench.errors import MsabenchError
 from msabench.records import Store
 from msabench.run import Budget, Failure, RunRecord, RunSpec, Task, Truths
 
@@ -183,3 +184,16 @@ def test_the_spread_that_seeds_are_planned_by_is_of_runs_alike(tmp_path: Path) -
     other = replace(TRUTHS, test=LABELS[::-1].copy())
     odd = replace(_record("lf_dnn", 4), truths_hash=other.fingerprint)
     assert planned("a", odd, truths=other) == [expected]
+
+
+@pytest.mark.parametrize("plan", ["[]", "null", '{"a": 3}', '{"a": {"row": "tfn"}}', "{", "[" * 5000])
+@pytest.mark.parametrize("verb", ["report", "status", "compare"])
+def test_a_plan_that_says_nothing_is_refused_with_a_sentence(verb: str, plan: str, tmp_path: Path) -> None:
+    _report(tmp_path, _record())
+    (tmp_path / "study" / "plan.json").write_text(plan)
+    rows = ("tfn", "lf_dnn") if verb == "compare" else ()
+    done = CliRunner().invoke(app, [verb, "study", *rows, "--results-root", str(tmp_path)])
+    assert isinstance(done.exception, MsabenchError), done.exception
+    assert "the study's plan cannot be read" in str(done.exception) and "no record is lost" in str(
+        done.exception
+    )

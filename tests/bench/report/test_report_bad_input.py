@@ -100,6 +100,7 @@ def test_rows_that_are_planned_and_not_made_are_named(tmp_path: Path) -> None:
         ({"method_version": 2}, "version 2"),
         ({"hyperparameters": {"width": 3}}, "settings"),
         ({"text_encoder": "bert@2"}, "bert@2, frozen"),
+        ({"text_mode": "finetuned"}, "minilm@1, finetuned"),
         ({"budget": Budget(epochs=9)}, "budget epochs 9"),
         ({"data_hash": "b" * 64}, "data bbbbbbbb"),
     ],
@@ -110,6 +111,63 @@ def test_seeds_that_differ_in_more_than_the_seed_are_never_in_one_mean(
     text, lines = _report(tmp_path, _record(seed=1), _record(seed=2, **change))
     assert says in text and "¶" in text
     assert [line["n"] for line in lines] == ["1", "1"]
+
+
+def test_other_labels_under_one_hash_of_the_data_are_another_version(tmp_path: Path) -> None:
+    """As of a card whose labels were mended; another label turns figures, and no mean may be of both."""
+    other = replace(TRUTHS, test=LABELS[::-1].copy())
+    odd = replace(_record(seed=3), truths_hash=other.fingerprint)
+    Store(tmp_path / "study").write(odd, other)
+    text, lines = _report(tmp_path, _record(seed=1), _record(seed=2))
+    assert sorted((line["row"], line["n"]) for line in lines) == [("tfn", "1"), ("tfn", "2")]
+    names = {line["dataset"] for line in lines}
+    short = (TRUTHS.fingerprint[:8], other.fingerprint[:8])
+    assert names == {f"mosi:unaligned [labels {each}]" for each in short}
+    assert "Several versions of the data: mosi:unaligned (2)" in text
+    mae = {line["n"]: float(line["mean"]) for line in lines}
+    assert mae["2"] == pytest.approx(0.15, abs=1e-5) and mae["1"] > 1, "each is judged by its own labels"
+
+
+def test_rows_that_read_other_encoders_name_them_all(tmp_path: Path) -> None:
+    other = [_record("lf_dnn", seed, text_encoder="bert@2") for seed in (1, 2)]
+    text, lines = _report(tmp_path, _record(seed=1), _record(seed=2), *other)
+    assert "TFN · minilm@1, frozen" in text and "LF-DNN · bert@2, frozen" in text
+    assert "Runs differ in text encoders" in text and [line["n"] for line in lines] == ["2", "2"]
+    modes = _report(
+        tmp_path / "modes", _record(seed=1), *(_record("lf_dnn", s, text_mode="finetuned") for s in (1, 2))
+    )[0]
+    assert "differ in text encoders" not in modes, "whether it is tuned is the method's own"
+
+
+def test_what_is_no_run_of_ours_has_no_budget_to_differ_in(tmp_path: Path) -> None:
+    theirs = _record("external:Theirs", 1, method_version=0, text_encoder="theirs", budget=Budget())
+    theirs = replace(theirs, spec=replace(theirs.spec, track="external"))
+    text, _ = _report(tmp_path, _record(seed=1), theirs)
+    assert "Theirs · external" in text and "budgets" not in text and "Runs differ" not in text
+
+
+def test_one_rule_that_finds_no_figure_is_told_of_that_rule_alone(tmp_path: Path) -> None:
+    """A run of which some figures are undefined, as Corr of a constant, is not called broken."""
+    constant = _predicting(_record("lf_dnn"), np.ones(20))
+    text, _ = _report(tmp_path, constant, _record("tfn", 1))
+    assert "Not one figure is defined" not in text
+
+
+def test_damaged_records_of_an_older_plan_are_nobodys_loss(tmp_path: Path) -> None:
+    made, old = _record(), _record(seed=9)
+    Store(tmp_path / "study").write(old, TRUTHS)
+    (tmp_path / "study" / "runs" / old.key / "run.json").write_text("{")
+    line = {"row": "tfn", "dataset": "mosi:unaligned", "track": "paper", "seed": 1}
+    text, _ = _report(tmp_path, made, plan={made.key: line})
+    assert "Damaged" not in text
+
+
+def test_tracks_of_what_is_not_made_are_told_apart_where_there_are_several(tmp_path: Path) -> None:
+    made = _record()
+    line = {"row": "tfn", "dataset": "mosi:unaligned"}
+    plan = {made.key: {**line, "track": "paper", "seed": 1}, "0": {**line, "track": "tuned", "seed": 1}}
+    text, _ = _report(tmp_path, made, plan=plan)
+    assert "tfn on mosi:unaligned (tuned) 1 of 1 runs, so no figure of it stands here" in text
 
 
 def test_seeds_that_name_another_convention_are_in_no_mean_with_the_rest(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msabench.errors import SpecError
 from msabench.metrics import CONVENTIONS
 from msabench.records import Store
+from msabench.registry import RECONSTRUCTION
 from msabench.report.blocks import RowTitle, titles_of
 from msabench.report.comparison import HEADLINE
 from msabench.report.files import write
@@ -151,13 +152,10 @@ def _grid(
         ),
         notes=(
             *filter(None, others),
-            *notes,
-            *([f"{RECONSTRUCTED} {_RECONSTRUCTION}"] if reconstructed else []),
+            *(note for note in notes if note != RECONSTRUCTION),  # said below, with its mark
+            *([f"{RECONSTRUCTED} {RECONSTRUCTION}"] if reconstructed else []),
         ),
     )
-
-
-_RECONSTRUCTION = "reconstruction: no public code of the model exists."
 
 
 def _row(runs: pd.DataFrame, title: RowTitle, families: Sequence[str]) -> tuple[str, ...]:

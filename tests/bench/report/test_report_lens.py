@@ -104,6 +104,25 @@ def test_the_table_says_how_often_places_change(results: Path) -> None:
     assert "% of the others have another first place" in " ".join(output.split())
 
 
+def test_shares_first_and_moved_are_those_of_the_file(results: Path) -> None:
+    """Counted anew from lens.csv: readings that put a row first, and that move it from headline places."""
+    _, output = _run(results, "lens", "-c", "all", "-f", "terminal")
+    _run(results, "lens", "-c", "all", "-f", "csv")
+    with (results / "lens" / "tables" / "lens.csv").open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["place"] and int(line["rivals"]) > 1]
+    for title, row in (("TFN", "tfn"), ("LF-DNN", "lf_dnn"), ("SETGF", "setgf")):
+        own = [line for line in lines if line["row"] == row]
+        at_home = [x for x in own if (x["convention"], x["selection"]) == ("mmsa", "same-epoch")]
+        home = {(x["family"], x["place"]) for x in at_home}
+        known = [x for x in own if x["family"] in {family for family, _ in home}]
+        first = sum(x["place"] == "1.0" for x in known)
+        moved = sum((x["family"], x["place"]) not in home for x in known)
+        shown = next(line for line in output.splitlines() if line.strip().startswith(title))
+        expected = f"{100 * first / len(known):.0f} % {100 * moved / len(known):.0f} %"
+        assert " ".join(shown.split()).endswith(expected), (shown, expected)
+    assert "(‡)" in output and output.count("no public code of the model exists") == 1
+
+
 def test_rules_can_be_chosen_and_the_headline_is_always_among_them(results: Path, tmp_path: Path) -> None:
     code, output = _run(
         results, "lens", "-c", "all", "-s", "last", "-f", "csv", "-f", "html", "--out", str(tmp_path)

@@ -94,6 +94,22 @@ def test_the_family_of_the_best_is_every_pair_that_could_have_been_it(tmp_path: 
     )
 
 
+def test_stars_go_by_the_corrected_p(tmp_path: Path) -> None:
+    study = tmp_path / "s"
+    _write(study, "tfn", 0.8)
+    names = {"almt": "ALMT", "mlcl": "MLCL", "lf_dnn": "LF-DNN", "r3dg": "R3DG", "cmcbep_cl": "CMCBEP-CL"}
+    for place, method in enumerate(names):
+        _write(study, method, 0.92 + 0.02 * place)
+    _, lines = _marked(study, "--reference", "tfn")
+    found = against(entries(Store(study)), "tfn")
+    between = 0
+    for row, metric, p, raw in zip(found["row"], found["metric"], found["p_holm"], found["p"], strict=True):
+        expected = "**" if p < 0.01 else "*" if p < 0.05 else ""
+        assert lines[names[row], metric]["stars"] == expected, (row, metric, p)
+        between += raw < 0.01 <= p < 0.05
+    assert between, "one at least that the correction takes a star from"
+
+
 def test_equal_rows_are_seldom_called_worse_than_the_best_of_them() -> None:
     """25 equal rows: corrected over the 24 others, in a quarter of all tables one would be."""
     ranked = np.sort(np.random.default_rng(1).normal(size=(2000, 25)), axis=1)

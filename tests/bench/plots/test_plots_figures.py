@@ -20,6 +20,7 @@ from msabench.selection import optimism, select
 from msabench.stats import critical_difference, mean_interval, resample
 
 METHODS = (("almt", 0.9), ("setgf", 1.1), ("tfn", 1.6))
+TITLES = {"almt": "ALMT (n = 3)", "setgf": "SETGF ‡ (n = 3)", "tfn": "TFN (n = 3)"}
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,7 @@ def test_marks_of_the_curves_are_at_the_selected_epochs(study: Path) -> None:
     for place, (row, _) in enumerate(METHODS):
         left, right = panels[2 * place], panels[2 * place + 1]
         own = [record for record in records if record.spec.row == row]
+        assert left.get_title(loc="left") == TITLES[row]
         marked = {line.get_label(): line for line in right.lines if line.get_markerfacecolor() == "none"}
         assert {"same-epoch", "best-epoch (ORACLE)", "as-published"} <= set(marked)
         for label, line in marked.items():
@@ -173,6 +175,7 @@ def test_confusion_counts_rounded_and_clipped_scores(study: Path) -> None:
         for true, guess in zip(np.clip(np.rint(run.truths.test), -3, 3), guesses, strict=True):
             counts[int(true) + 3, int(guess) + 3] += 1
     shown = panels[2].images[0].get_array()
+    assert [panel.get_title(loc="left") for panel in panels] == list(TITLES.values())
     assert np.asarray(shown) == pytest.approx(100 * counts / counts.sum(axis=1, keepdims=True))
     accuracy = np.trace(counts) / counts.sum()
     assert accuracy == pytest.approx(_value(study, "tfn", "acc7").mean())
@@ -184,6 +187,9 @@ def test_every_prediction_is_set_against_its_truth(study: Path) -> None:
     own = sorted((r for r in Store(study).runs() if r.spec.row == "almt"), key=lambda r: r.spec.seed)
     expected = np.concatenate([r.test_predictions[select(r, "same-epoch")["mae"] - 1] for r in own])
     assert points[:, 1] == pytest.approx(expected) and len(points) == 3 * 80
+    assert points[:, 0] == pytest.approx(np.concatenate([_truth(own)] * 3))
+    heads = [panel.get_title(loc="left").splitlines()[0] for panel in panels]
+    assert heads == list(TITLES.values())
 
 
 def test_confusion_of_ch_sims_is_over_its_five_classes(make: Any, tmp_path: Path) -> None:

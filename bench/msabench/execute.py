@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from msabench import encoders
 from msabench.data import open_source
 from msabench.data.types import Dataset
-from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress, tidy
+from msabench.engines.job import Ended, Engine, Job, RunProgress, forget, progress, spent, tidy
 from msabench.errors import MsabenchError, SpecError, write_errors
 from msabench.records import Store
 from msabench.run import Failure, RunRecord, RunSpec
@@ -223,7 +223,8 @@ def _record_death(store: Store, ended: Ended, datasets: dict[str, Dataset]) -> N
         return
     dataset = datasets[ended.job.spec.dataset]
     failure = Failure(cause=ended.cause, message=ended.reason, traceback=ended.traceback)
-    record = failed_record(ended.job.spec, dataset, failure, ended.job.device)
+    seconds, others = spent(store.path, ended.job.key, ended.elapsed)
+    record = failed_record(ended.job.spec, dataset, failure, ended.job.device, seconds=seconds, others=others)
     store.write(record, record.truths or dataset.truths)
     forget(store.path, ended.job.key, failure)
 

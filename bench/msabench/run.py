@@ -176,6 +176,7 @@ class RunRecord:
     seconds: tuple[float, ...] = ()
     """Per epoch: wall seconds of training and both evaluations."""
     setup_seconds: float = 0.0
+    """Before the first epoch; of a failure all that was spent outside finished epochs."""
     peak_memory_mib: float = 0.0
     """Peak resident memory of the process; on a GPU, peak allocated memory of the device."""
     parameters: Mapping[str, int] = field(default_factory=dict)

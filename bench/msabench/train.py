@@ -36,6 +36,8 @@ class EpochReport:
     epochs: int
     seconds: float
     criterion: float
+    spent: float = 0.0
+    """Seconds of setup and of all epochs so far, those before an interruption included"""
 
 
 def train(
@@ -67,6 +69,7 @@ def train(
     """
     record = _blank(spec, dataset, device)
     trainer: Trainer | None = None
+    resumed = 0
     meter = memory.Meter(device)
     begun = time.perf_counter()
     try:
@@ -74,14 +77,22 @@ def train(
         if checkpoint and (unfit := checkpoint.restore(trainer)):
             print(f"the checkpoint is not used, training begins anew: {unfit}", flush=True)
             trainer = set_up(spec, dataset, encoder, device)
-        trainer.pace = pace
+        trainer.pace, resumed = pace, trainer.log.epochs
         trainer.setup_seconds = time.perf_counter() - begun
         trainer.fit(_after_epoch(checkpoint, on_epoch))
     except MsabenchError:
         raise
     except Exception as error:  # a method may raise anything, and that is this run's result
         log = trainer.log if trainer else Log()
-        return replace(record, **_kept(log), failure=describe(error), peak_memory_mib=meter.peak_mib())
+        # what was spent outside finished epochs is spent too: a search's ledger counts it
+        lost = time.perf_counter() - begun - sum(log.seconds[resumed:])
+        return replace(
+            record,
+            **_kept(log),
+            setup_seconds=max(0.0, lost),
+            failure=describe(error),
+            peak_memory_mib=meter.peak_mib(),
+        )
     log, valid, stopped = trainer.log, _stack(trainer.log.valid), trainer.finished()
     return replace(
         record,
@@ -97,9 +108,26 @@ def train(
     )
 
 
-def failed_record(spec: RunSpec, dataset: Dataset, failure: Failure, device: str = "cpu") -> RunRecord:
-    """The record of a run that ended outside training, as when its process was killed."""
-    return replace(_blank(spec, dataset, device), failure=failure)
+def failed_record(
+    spec: RunSpec,
+    dataset: Dataset,
+    failure: Failure,
+    device: str = "cpu",
+    *,
+    seconds: Sequence[float] = (),
+    others: float = 0.0,
+) -> RunRecord:
+    """The record of a run that ended outside training, as when its process was killed.
+
+    Parameters
+    ----------
+    seconds
+        Of each epoch that it had finished.
+    others
+        Seconds that it had beside them.
+    """
+    blank = _blank(spec, dataset, device)
+    return replace(blank, failure=failure, seconds=tuple(seconds), setup_seconds=others)
 
 
 def _blank(spec: RunSpec, dataset: Dataset, device: str) -> RunRecord:
@@ -181,6 +209,7 @@ def _after_epoch(
                     epochs=trainer.epochs,
                     seconds=log.seconds[-1],
                     criterion=log.valid_criterion[-1],
+                    spent=trainer.setup_seconds + sum(log.seconds),
                 )
             )
 

@@ -199,6 +199,20 @@ def test_a_failure_is_a_record_with_its_cause(
     assert record.epochs == 1 and len(record.losses) == 1, "what was trained before is kept"
 
 
+def test_a_failure_keeps_account_of_all_that_it_spent(demo: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Method, progress: Progress) -> None:
+        if progress.epoch == 2:
+            time.sleep(0.5)
+            raise MemoryError
+
+    monkeypatch.setattr(METHODS["lf_dnn"], "on_epoch_start", fail)
+    begun = time.perf_counter()
+    record = run(demo)
+    assert record.failure is not None and record.failure.cause == "out-of-memory"
+    spent = sum(record.seconds) + record.setup_seconds
+    assert record.epochs == 1 and 0.5 < spent <= time.perf_counter() - begun
+
+
 def test_a_loss_that_is_no_number_is_named_with_its_epoch(demo: Dataset) -> None:
     record = run(demo, learning_rate=1e30)
     assert record.failure is not None and record.failure.cause == "nan"

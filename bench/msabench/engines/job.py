@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -64,6 +65,8 @@ class Ended:
     cause: Cause = "killed"
     """Of the failure that is recorded, where there is no record"""
     traceback: str = ""
+    elapsed: float = 0.0
+    """Seconds since its worker took it, where there is no record and the engine knows"""
     halt: WriteError | None = None
     """What no run is at fault for, as a full disk: nothing is recorded, and the study stops with it"""
 
@@ -105,6 +108,8 @@ class RunProgress:
     epochs: int
     seconds_per_epoch: float
     process: int
+    spent: float = 0.0
+    """Seconds of setup and epochs so far"""
 
 
 _opened: dict[str, Dataset] = {}
@@ -201,6 +206,24 @@ def progress(study: Path) -> list[RunProgress]:
     return found
 
 
+def spent(study: Path, key: str, elapsed: float = 0.0) -> tuple[list[float], float]:
+    """What a run that died had spent: seconds of each epoch, as its last one took, and seconds beside them.
+
+    Parameters
+    ----------
+    elapsed
+        As in `Ended`: no more than this has passed since its last epoch, or since it began.
+    """
+    path = _path(study, key, "json")
+    try:
+        last = RunProgress(**json.loads(path.read_text(encoding="utf-8")))
+        since = min(elapsed, max(0.0, time.time() - path.stat().st_mtime))
+    except (OSError, ValueError, TypeError):
+        return [], elapsed
+    epochs = [last.seconds_per_epoch] * last.epoch
+    return epochs, max(0.0, last.spent - sum(epochs)) + since
+
+
 def forget(study: Path, key: str, failure: Failure | None = None) -> None:
     """Remove what an unfinished run left, once its record is written.
 
@@ -241,6 +264,7 @@ def _tell(job: Job, report: EpochReport) -> None:
         epoch=report.epoch,
         epochs=report.epochs,
         seconds_per_epoch=report.seconds,
+        spent=report.spent,
         process=os.getpid(),
     )
     temporary = path.with_suffix(".tmp-json")

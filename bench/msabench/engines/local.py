@@ -145,7 +145,7 @@ class _Shift:
         for place, worker in enumerate(self.workers):
             if worker is None or worker.job is None:
                 continue
-            job = worker.job
+            job, elapsed = worker.job, worker.elapsed()
             try:
                 ended = worker.hear()
             except EOFError:
@@ -157,6 +157,7 @@ class _Shift:
                 ended = late(job, self.engine.time_limit or 0)
             if ended:
                 self.false_starts = 0
+                ended = replace(ended, elapsed=elapsed)
                 if ended.status:
                     self.engine.admission.learn(job)
                 yield ended

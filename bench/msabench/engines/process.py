@@ -67,9 +67,13 @@ class WorkerProcess:
             raise EOFError
         return None
 
+    def elapsed(self) -> float:
+        """Seconds that its run has had."""
+        return time.monotonic() - self.since if self.job and self.ready else 0.0
+
     def overdue(self, limit: float | None) -> bool:
         """Whether its run has had more seconds than the limit."""
-        return bool(limit and self.job and self.ready and time.monotonic() - self.since > limit)
+        return bool(limit and self.elapsed() > limit)
 
     def resident(self) -> int:
         """Bytes of memory that it fills now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msabench.engines.job import Job, forget, opened
+from msabench.engines.job import Job, forget, opened, spent
 from msabench.engines.slurm_element import Element
 from msabench.engines.slurm_marks import Mark, forget_mark, marks
 from msabench.engines.slurm_queue import End, failure
@@ -43,7 +43,8 @@ def _record(study: Path, mark: Mark, end: End) -> None:
     job = _job(study, mark)
     dataset = opened(job)
     what = failure(end, mark.job, mark.reason, str(log_of(study, mark.job)))
-    record = failed_record(job.spec, dataset, what, job.device)
+    seconds, others = spent(study, mark.key)
+    record = failed_record(job.spec, dataset, what, job.device, seconds=seconds, others=others)
     store.write(record, record.truths or dataset.truths)
     forget(study, mark.key, what)
     forget_mark(study, mark)

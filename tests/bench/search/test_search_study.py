@@ -208,6 +208,16 @@ def test_workers_and_interruptions_change_nothing_of_a_search_by_tpe(
     assert found(folder) == found(whole) and ledgers(folder) == ledgers(whole)
 
 
+def test_the_time_of_a_trial_that_was_ended_is_spent(run: Run, tmp_path: Path) -> None:
+    done = run(trials="1", epochs="200", patience="0", time_limit="2")
+    assert "did not end within its limit" in done.stdout + done.stderr
+    (trial,) = records(tmp_path / "results" / "s" / "search")
+    assert trial["failure"]["cause"] == "timeout"
+    assert sum(trial["seconds"]) + trial["setup_seconds"] > 1.9
+    shown = msabench("search", "show", "s", "--results-root", str(tmp_path / "results"))
+    assert "1 failed" in shown.stdout and ", 0 s;" not in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -344,4 +344,4 @@ def _say_what_was_written(folder: Path, paths: Sequence[Path]) -> None:
     for path in paths:
         typer.echo(f"written: {path}")
     if old := Store(folder).superseded():
-        typer.echo(f"left out: {len(old)} records of older method versions or other data")
+        typer.echo(f"left out: {len(old)} records of older method versions, other data or earlier choices")

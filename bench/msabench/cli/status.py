@@ -77,7 +77,10 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
     for line in told(folder):
         console.print(line, soft_wrap=True)
     if old := store.superseded():
-        console.print(f"{len(old)} records of older method versions or other data are kept, and not compared")
+        console.print(
+            f"{len(old)} records of older method versions, other data or earlier choices of a search are kept, "
+            "and not compared"
+        )
     for key in damaged:
         console.print(f"[red]damaged:[/] {key}; the study's command sets it aside and runs it again")
     failures = [record for key, record in store.readable("failed").items() if key in runs]

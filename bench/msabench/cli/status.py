@@ -78,8 +78,8 @@ def _print_study(console: Console, folder: Path, details: bool) -> None:
         console.print(line, soft_wrap=True)
     if old := store.superseded():
         console.print(
-            f"{len(old)} records of older method versions, other data or earlier choices of a search are kept, "
-            "and not compared"
+            f"{len(old)} records of older method versions, other data or earlier choices of a search are "
+            "kept, and not compared"
         )
     for key in damaged:
         console.print(f"[red]damaged:[/] {key}; the study's command sets it aside and runs it again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from msabench.external.submission import LARGEST_SEED, read_submission
 from msabench.external.target import Target, full_name, target_of
 from msabench.metrics import criterion
 from msabench.records import Store
-from msabench.run import Array, RunRecord, RunSpec, TextMode
+from msabench.run import Array, RunRecord, RunSpec, TextMode, Truths
 from msabench.selection import CHOSEN_ON_TEST, EPOCH_SELECTION, SELECTIONS, bind
 from msabench.study import checked_name, plan_line, read_study, write_plan
 
@@ -129,18 +129,7 @@ def import_predictions(
     )
     found = {seed: matched(parts, target) for seed, parts in by_seed.items()}
     records = [_record(request, method, seed, each, target) for seed, each in found.items()]
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        lines = _lines(store)
-        one_setting(records, store, lines)
-        outcomes = [outcome_of(record, store, lines, replace=request.replace) for record in records]
-        repeats = same_as_another_seed(records, store, lines)
-        for record, outcome in zip(records, outcomes, strict=True):
-            if outcome != "unchanged":
-                store.write(record, target.truths)
-        fresh = [plan_line(record.spec) for record in records]
-        kept = {key: line for key, line in lines.items() if line not in fresh}
-        write_plan(folder, {**kept, **{r.key: plan_line(r.spec) for r in records}})
+    outcomes = _written(store, records, target.truths, replace=request.replace)
     return [
         Imported(
             key=record.key,
@@ -149,10 +138,35 @@ def import_predictions(
             epochs=record.epochs,
             test=record.test_predictions.shape[1],
             valid=0 if each.valid is None else each.valid.shape[1],
-            remarks=(*each.remarks, *same),
+            remarks=(*each.remarks, *repeated),
         )
-        for record, outcome, each, same in zip(records, outcomes, found.values(), repeats, strict=True)
+        for record, each, (outcome, repeated) in zip(records, found.values(), outcomes, strict=True)
     ]
+
+
+def _written(
+    store: Store, records: Sequence[RunRecord], truths: Truths, *, replace: bool
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Write records and their lines of the plan.
+
+    Returns
+    -------
+    For each record what was done with it, and what is odd of it beside the others.
+    """
+    folder = store.path
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        lines = _lines(store)
+        one_setting(records, store, lines)
+        outcomes = [outcome_of(record, store, lines, replace=replace) for record in records]
+        repeats = same_as_another_seed(records, store, lines)
+        for record, outcome in zip(records, outcomes, strict=True):
+            if outcome != "unchanged":
+                store.write(record, truths)
+        fresh = [plan_line(record.spec) for record in records]
+        kept = {key: line for key, line in lines.items() if line not in fresh}
+        write_plan(folder, {**kept, **{r.key: plan_line(r.spec) for r in records}})
+    return list(zip(outcomes, repeats, strict=True))
 
 
 def _with_seeds(request: Request, parts: dict[int | None, list[Any]]) -> dict[int, list[Any]]:

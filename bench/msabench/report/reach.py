@@ -101,17 +101,7 @@ def from_study(
     DataError
         If no dataset has two rows with two seeds or more.
     """
-    store = Store(folder)
-    frame = store.frame(convention, selection)
-    _check(set(frame["row"]), rows, "row")
-    _check(set(frame["dataset"]), [dataset] if dataset else [], "dataset")
-    if not frame.empty:  # seeds that differ in more than the seed vary by more than the seed
-        frame, _, _ = separate(frame, failed_runs(store.failures()))
-    cells: dict[tuple[str, str, str, str], list[Entry]] = {}
-    for e in entries_of(store, frame):
-        # versions of one dataset are told apart in brackets
-        if (not rows or e.row in rows) and dataset in (None, e.dataset.partition(" [")[0]):
-            cells.setdefault((e.dataset, e.convention, e.truths_hash, e.data_kind), []).append(e)
+    cells = _cells(Store(folder), rows, dataset, convention, selection)
     reaches, problems = [], []
     for (name, used, _, kind), here in cells.items():
         chosen = [key for key in metrics_of(here[0]) if not metrics or key in metrics]
@@ -137,6 +127,23 @@ def from_study(
             raise problems[0]
         raise DataError("the study has no finished run", where=str(folder), fix="msabench status")
     return reaches
+
+
+def _cells(
+    store: Store, rows: Sequence[str], dataset: str | None, convention: str | None, selection: str
+) -> dict[tuple[str, str, str, str], list[Entry]]:
+    """The rows that were tested alike, by dataset, convention, truths and kind of data."""
+    frame = store.frame(convention, selection)
+    _check(set(frame["row"]), rows, "row")
+    _check(set(frame["dataset"]), [dataset] if dataset else [], "dataset")
+    if not frame.empty:  # seeds that differ in more than the seed vary by more than the seed
+        frame, _, _ = separate(frame, failed_runs(store.failures()))
+    cells: dict[tuple[str, str, str, str], list[Entry]] = {}
+    for e in entries_of(store, frame):
+        # versions of one dataset are told apart in brackets
+        if (not rows or e.row in rows) and dataset in (None, e.dataset.partition(" [")[0]):
+            cells.setdefault((e.dataset, e.convention, e.truths_hash, e.data_kind), []).append(e)
+    return cells
 
 
 def from_figures(

@@ -21,7 +21,7 @@ from msabench.merge.source import Source
 from msabench.records import Store
 from msabench.run import Budget, Failure, RunRecord, RunSpec, Task, Truths
 from msabench.search import SearchSpec
-from msabench.study import StudySpec, read_study
+from msabench.study import StudySpec, plan_line, read_study, write_plan
 
 LABELS = np.linspace(-2.9, 2.9, 12, dtype=np.float32)
 IDS = np.array([f"v{i}" for i in range(12)])
@@ -229,13 +229,16 @@ def test_what_a_failed_run_printed_comes_along_and_unfinished_runs_are_told_of(t
 
 def test_left_overs_of_a_merge_are_no_study_to_any_verb(tmp_path: Path) -> None:
     _study(tmp_path / ".both.merging", _record())
-    _study(tmp_path / "a", _record(2))
+    write_plan(tmp_path / ".both.merging", {_record().key: plan_line(_record().spec)})
+    write_plan(_study(tmp_path / "a", _record(2)), {_record(2).key: plan_line(_record(2).spec)})
     listed = [
         _command(tmp_path, *words)
         for words in (("show", _record().key), ("show", _record(2).key), ("status",))
     ]
     assert "unknown method, dataset or run" in str(listed[0].exception)
-    assert listed[1].exit_code == 0 and "merging" not in "".join(each.output for each in listed)
+    assert [each.exit_code for each in listed[1:]] == [0, 0] and "merging" not in "".join(
+        each.output for each in listed
+    )
     from msabench.cli.sync import studies
 
     assert [path.name for path in studies(tmp_path)] == ["a"]

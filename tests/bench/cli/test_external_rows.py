@@ -78,7 +78,7 @@ def test_nothing_is_left_to_collect_and_no_search_was_made(results: Path) -> Non
 def test_figures_that_cannot_be_told_apart_and_stars(results: Path) -> None:
     text = _said(results, "report", "demo-external", "--reference", "external:Good")
     assert "differs from Good · external" in text
-    assert "but it has one: one seed says nothing" in text and "but A has" not in text
+    assert "but external:Single has one: one seed says nothing" in text and "but A has" not in text
     bad = next(line for line in _command(results, "report", "demo-external", "--reference", "external:Good")
                .output.splitlines() if line.strip().startswith("Bad"))  # fmt: skip
     assert "**" in bad
@@ -128,8 +128,8 @@ def test_nothing_published_stands_beside_an_external_row(results: Path) -> None:
 
 def test_a_pilot_of_imports_says_what_seeds_would_show(results: Path) -> None:
     text = _said(results, "power", "demo-external", "--metric", "mae")
-    assert "shown by 10 seeds" in text and "seeds for 0" not in text
-    assert "seeds for 0.5" in _said(
+    assert "shown by 10 seeds" in text and "a difference of" not in text
+    assert "MAE, a difference of 0.5: " in _said(
         results, "power", "demo-external", "--metric", "mae", "--difference", "0.5"
     )
 

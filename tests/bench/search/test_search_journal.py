@@ -96,6 +96,13 @@ def test_a_trial_that_tries_another_setting_than_before_is_added(made: Search, t
     assert [each.value for each in held(tmp_path, made)] == [2.0, 0.5]
 
 
+def test_a_trial_that_failed_and_was_made_again_stands_there_as_both(made: Search, tmp_path: Path) -> None:
+    failed = trial(made, 1, status="failed", value=float("inf"), cause="loss became nan")
+    for each in (failed, trial(made, 1), trial(made, 1)):
+        write(tmp_path, [(made, [each])])
+    assert [each.state.name for each in held(tmp_path, made)] == ["FAIL", "COMPLETE"]
+
+
 def test_a_setting_that_two_trials_sample_stands_there_for_both(made: Search, tmp_path: Path) -> None:
     values = made.space.configuration(3, 9)
     for _ in range(2):

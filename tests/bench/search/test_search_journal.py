@@ -105,8 +105,9 @@ def test_a_trial_that_failed_and_was_made_again_stands_there_as_both(made: Searc
 
 def test_a_setting_that_two_trials_sample_stands_there_for_both(made: Search, tmp_path: Path) -> None:
     values = made.space.configuration(3, 9)
-    for _ in range(2):
-        write(tmp_path, [(made, [trial(made, 1, values=values), trial(made, 2, values=values)])])
+    both = [trial(made, number, values=values) for number in (1, 2)]
+    for trials in (both[:1], both, both):
+        write(tmp_path, [(made, trials)])
     assert [each.user_attrs["msabench_trial"] for each in held(tmp_path, made)] == [1, 2]
 
 

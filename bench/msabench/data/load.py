@@ -78,9 +78,9 @@ def locate(name: str, root: Path | None = None, file: Path | None = None) -> Pat
         return found
     if file:
         raise DataError(
-            f"there is no feature file of {card.name}:{variant.name} at the path that --file gives",
+            f"there is no feature file of {card.name}:{variant.name} at the path given for it",
             where=str(file),
-            fix="correct the path; without --file the data root is searched",
+            fix="correct the path; where none is given (--file) the data root is searched",
         )
     raise DataError(
         f"no feature file of {card.name}:{variant.name}",

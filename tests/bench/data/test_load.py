@@ -43,7 +43,7 @@ def test_missing_data_says_where_how_and_what_else(tmp_path: Path) -> None:
 
 
 def test_a_named_file_that_is_absent(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"looked for .*absent\.pkl"):
+    with pytest.raises(DataError, match=r"at the path given for it[\s\S]*absent\.pkl"):
         load("mosi", file=tmp_path / "absent.pkl")
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msabench.errors import SpecError, unknown
 from msabench.judge import Entry, against, against_best, entries_of
 from msabench.records import Store
-from msabench.report.table import Block, Cell, CellKey, Group, Line, Table
+from msabench.report.table import Block, Cell, CellKey, Column, Group, Line, Table
+from msabench.run import RunRecord
 from msabench.stats.power import POWER
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def assess(study: Store, table: Table, *, reference: str = "") -> Verdicts:
     why: dict[str, dict[str, None]] = {}
     reach: dict[tuple[str, str], dict[str, float]] = {}
     shown = [b for b in table.blocks if not b.gap and b.selection != "as-published"]  # whose rules differ
+    frames = _frames(study, shown, table.groups)
     for place, (block, group) in enumerate(product(shown, table.groups)):
-        found = _entries(study, block, group)
+        found = _entries(study, frames[block.selection, group.convention], block, group)
         best = _judged(found, against_best, why)
         tied |= {_key(line) for line in best[~best["significant"]].to_dict("records")}
         if place < len(table.groups):
@@ -75,7 +77,23 @@ def assess(study: Store, table: Table, *, reference: str = "") -> Verdicts:
     return Verdicts(tied=frozenset(tied), stars=stars, reference=reference, unjudged=unjudged, reach=reach)
 
 
-def _entries(study: Store, block: Block, group: Group) -> list[Entry]:
+def _frames(
+    study: Store, blocks: Sequence[Block], groups: Sequence[Group]
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """The scored runs by rule and convention; only datasets that a table shows under one are scored so."""
+    datasets: dict[str, set[str]] = {}
+    for group in groups:
+        datasets.setdefault(group.convention, set()).add(group.dataset.partition(" [")[0])
+
+    def scored(convention: str) -> Callable[[RunRecord], str]:
+        return lambda run: convention if run.spec.dataset in datasets[convention] else run.convention
+
+    wanted = list(product(dict.fromkeys(block.selection for block in blocks), datasets))
+    frames = study.frames([(scored(convention), rule) for rule, convention in wanted])
+    return dict(zip(wanted, frames, strict=True))
+
+
+def _entries(study: Store, frame: pd.DataFrame, block: Block, group: Group) -> list[Entry]:
     """The predictions behind one block's figures on one dataset, apart as its lines are."""
     settings = {
         key: line.setting
@@ -84,7 +102,6 @@ def _entries(study: Store, block: Block, group: Group) -> list[Entry]:
         if of == group
         for key in cell.keys
     }
-    frame = study.frame(group.convention, block.selection)
     frame = frame[frame["key"].isin(list(settings))]
     return entries_of(study, frame.assign(setting=frame["key"].map(settings), dataset=group.dataset))
 
@@ -161,7 +178,7 @@ def _reach(table: Table, found: Verdicts) -> str:
         seen = found.reach.get((group.dataset, group.convention), {})
         figures = [
             f"{column.label if len(column.metrics) == 1 else column.label.partition(' (')[0]} "
-            + "/".join(column.number(seen[key]) for key in column.metrics)
+            + "/".join(_smallest(column, seen[key]) for key in column.metrics)
             for column in group.columns
             if all(key in seen for key in column.metrics)
         ]
@@ -174,6 +191,11 @@ def _reach(table: Table, found: Verdicts) -> str:
         f"the corrected level, {table.blocks[0].selection}): {'; '.join(parts)}. msabench power says how "
         "many seeds a smaller one needs."
     )
+
+
+def _smallest(column: Column, value: float) -> str:
+    """As the column prints it; no two percentages differ by more than 100."""
+    return "more than 100" if column.percent and value > 1 else column.number(value)
 
 
 def _marked(block: Block, found: Verdicts) -> Block:

@@ -72,7 +72,8 @@ class Verdict:
             said += f", as no figures of so few seeds could be: the smallest p is {smallest}"
         if math.isnan(self.detectable):
             return said
-        said += f"; detectable {self._by}: {self.number(self.detectable)}"
+        beyond = self.metric.percent and self.detectable > 1
+        said += f"; detectable {self._by}: {'more than 100' if beyond else self.number(self.detectable)}"
         return said if same else f"{said}; for {self.number(abs(found.difference))}{self._remedy}"
 
     @property

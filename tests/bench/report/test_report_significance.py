@@ -153,3 +153,15 @@ def test_what_was_not_tested_is_named_once_with_its_reason(tmp_path: Path) -> No
     assert "ALMT (mosi:unaligned: the two-source test needs two seeds or more, but almt has one" in said
     assert "LF-DNN (mosi:unaligned: corr of lf_dnn is undefined for 3 of 3 seeds)" in said
     assert "TFN (" not in said and "MLCL (" not in said
+
+
+def test_a_difference_that_cannot_be_is_not_called_detectable(tmp_path: Path) -> None:
+    """Two seeds far apart: no difference of accuracies is large enough."""
+    study = tmp_path / "s"
+    for method, shift in (("tfn", 0.0), ("almt", 0.3)):
+        for seed, noise in enumerate((0.3 + shift, 6.0)):
+            _write(study, method, noise, seeds=1, seed=seed)
+    output, _ = _marked(study, "--significance", "--columns", "acc7,mae")
+    assert "Acc-7 more than 100, MAE " in output
+    words = ["compare", "s", "tfn", "almt", "-m", "acc7", "--format", "csv", "--results-root", str(tmp_path)]
+    assert "detectable with these seeds: more than 100;" in CliRunner().invoke(app, words).output

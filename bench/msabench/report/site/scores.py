@@ -68,13 +68,20 @@ def _fill(
     ways: Sequence[_Way],
     methods: Sequence[str],
 ) -> None:
-    """All at once; where a rule does not suit one of them, by method and then one after the other."""
+    """All at once; where a rule does not suit one of them, by rule, then by method, then one after another.
+
+    By rule first: it is as-published that fails, of methods without a card, and all others go on at once.
+    """
     try:
         frames = store.frames(ways, methods=methods)
     except RecordError:
         raise
     except MsabenchError as error:
-        if len(methods) > 1:
+        rules = list(dict.fromkeys(rule for _, rule in ways))
+        if len(rules) > 1:
+            for rule in rules:
+                _fill(made, store, records, [way for way in ways if way[1] == rule], methods)
+        elif len(methods) > 1:
             for method in methods:
                 _fill(made, store, records, ways, [method])
         elif len(ways) > 1:

@@ -262,6 +262,7 @@ def test_tpe_and_importances_take_pruned_trials(store: Store) -> None:
     tried = made.trials(store)
     assert "pruned" in {trial.status for trial in tried}
     assert [suggest(made.space, tried[:n], made.spec.seed, n) for n in range(16)] == [t.values for t in tried]
+    assert suggest(made.space, tried, 1, 16) != suggest(made.space, tried, 2, 16), "the seed has its say"
     assert sum(importances(made.space, tried).values()) == pytest.approx(1)
     assert importances(made.space, tried[:15]) == {}, "too few to say"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from msabench.cli.options import ResultsRoot
+from msabench.cli.options import ResultsRoot, names
 
 
 def compare(
@@ -32,7 +32,10 @@ def compare(
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="Keys; default: those of a paper's table.")
+        list[str] | None,
+        typer.Option(
+            "--metric", "-m", help="Keys, repeated or with commas; default: those of a paper's table."
+        ),
     ] = None,
     test: Annotated[
         str,
@@ -86,8 +89,8 @@ def compare(
         reference=reference or "",
         dataset=dataset,
         convention=convention,
-        selections=tuple(dict.fromkeys(selection or SELECTIONS_SHOWN)),
-        metrics=tuple(dict.fromkeys(metric or ())),
+        selections=names(selection) or tuple(SELECTIONS_SHOWN),
+        metrics=names(metric),
         track=track,
         text_encoder=text_encoder,
         test=test,

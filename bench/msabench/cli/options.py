@@ -15,3 +15,9 @@ CacheRoot = Annotated[
     Path | None,
     typer.Option(envvar="MSABENCH_CACHE", help="Folder of converted files; by default below the data root."),
 ]
+
+
+def names(given: list[str] | None) -> tuple[str, ...]:
+    """Names of a repeated option, of which each may hold several with commas between; each name once."""
+    parts = (name.strip() for text in given or () for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in parts if name))

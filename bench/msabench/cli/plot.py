@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from msabench.cli.options import ResultsRoot
+from msabench.cli.options import ResultsRoot, names
 
 
 def plot(
@@ -53,22 +53,16 @@ def plot(
     from msabench.plots import KINDS, Asked, write_plots
 
     asked = Asked(
-        datasets=_names(dataset),
-        metrics=_names(metric),
+        datasets=names(dataset),
+        metrics=names(metric),
         convention=convention,
         selection=selection,
         allow_unequal_budgets=allow_unequal_budgets,
     )
     folder = study_folder(results_root, study)
     with working("reading the records and drawing them"):
-        written = write_plots(folder, asked, _names(kind) or KINDS, _names([format_]), out=out)
+        written = write_plots(folder, asked, names(kind) or KINDS, names([format_]), out=out)
     for path in written.paths:
         typer.echo(f"written: {path}")
     for why in written.refused:
         typer.echo(f"not drawn: {why}")
-
-
-def _names(given: list[str] | None) -> tuple[str, ...]:
-    """Names of repeated options, each of which may hold several."""
-    parts = (name.strip() for text in given or () for name in text.split(","))
-    return tuple(dict.fromkeys(name for name in parts if name))

@@ -198,7 +198,8 @@ def submit_study(
 def _say_sent(detached: Detached) -> None:
     what = "trials" if detached.study.name == "search" else "runs"
     for sent in detached.sent:
-        typer.echo(f"submitted: {sent.runs} {what} in {len(sent.jobs)} jobs ({sent.group}): {sent.job}")
+        jobs = f"{len(sent.jobs)} job{'s' * (len(sent.jobs) != 1)}"
+        typer.echo(f"submitted: {sent.runs} {what} in {jobs} ({sent.group}): {sent.job}")
     if detached.alive:
         typer.echo(f"{detached.alive} {what} were queued or running before")
 

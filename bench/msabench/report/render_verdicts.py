@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -46,16 +47,28 @@ def show(found: Verdicts, console: Console | None = None) -> None:
     console = fitted(console)
     console.print(Text(found.title, style="bold"), Text(), sep="\n")
     for title, heads, cells in grids(found):
+        below = heads[-1] == "verdict" and _width(heads, cells) > console.width
+        shown = -1 if below else None
         rich = RichTable(
             title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )
-        for head in heads:
+        for head in heads[:shown]:
             rich.add_column(Text(head), overflow="fold")
         for row in cells:
-            rich.add_row(*map(Text, row))
+            rich.add_row(*map(Text, row[:shown]))
         console.print(rich)
+        if below:
+            firsts = heads.index("metric") + 1
+            lines = [Text(f"{' '.join(filter(None, row[:firsts]))}: {row[-1]}") for row in cells]
+            console.print(*lines, Text(), sep="\n")
     for line in (*found.notes, *(f"Not compared, or in part: {text}." for text in found.refused)):
         console.print(Text(line))
+
+
+def _width(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Characters of a printed table whose cells are not broken."""
+    widest = (max(map(cell_len, column)) for column in zip(heads, *cells, strict=True))
+    return sum(width + 3 for width in widest)
 
 
 def markdown(found: Verdicts) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msabench.errors import SpecError, unknown
 from msabench.judge import Entry, against, against_best, entries_of
 from msabench.records import Store
-from msabench.report.table import Block, Cell, CellKey, Column, Group, Line, Table
+from msabench.report.table import Block, Cell, CellKey, Column, Group, Line, Note, Table
 from msabench.run import RunRecord
 from msabench.stats.power import POWER
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALPHA, STRICT = 0.05, 0.01
+SEEN = "Δ"
+"""Mark of the note on what the tests could have seen"""
 Key = tuple[str, ...]
 """Selection, dataset, kind of data, convention, track, text encoder, row (with its setting), metric"""
 _KEY = ["selection", "dataset", "data_kind", "convention", "track", "text_encoder"]
@@ -168,7 +170,15 @@ def mark(table: Table, found: Verdicts) -> Table:
             alike.setdefault(reason, []).append(row)
         parts = "; ".join(f"{', '.join(rows)} ({reason})" for reason, rows in alike.items())
         sentence += f" Not tested, or in part: {parts}."
-    return replace(table, blocks=blocks, caption=f"{table.caption} {sentence}{_reach(table, found)}")
+    seen = _reach(table, found)
+    if seen:
+        sentence += f" What could have been seen: {SEEN}."
+    return replace(
+        table,
+        blocks=blocks,
+        caption=f"{table.caption} {sentence}",
+        notes=(*table.notes, *([Note(mark=SEEN, text=seen)] if seen else [])),
+    )
 
 
 def _reach(table: Table, found: Verdicts) -> str:
@@ -187,7 +197,7 @@ def _reach(table: Table, found: Verdicts) -> str:
     if not parts:
         return ""
     return (
-        f" Smallest difference from the best that is found with {POWER:.0%} power (median pair of rows, at "
+        f"Smallest difference from the best that is found with {POWER:.0%} power (median pair of rows, at "
         f"the corrected level, {table.blocks[0].selection}): {'; '.join(parts)}. msabench power says how "
         "many seeds a smaller one needs."
     )

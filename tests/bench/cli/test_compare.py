@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from msabench.cli import app
 from msabench.errors import MsabenchError
 from msabench.judge import against, against_best, entries
 from msabench.records import Store
+from msabench.report.judging import verdicts
+from msabench.report.render_verdicts import show
+from msabench.report.verdicts import Question
 from msabench.run import Failure, RunRecord, RunSpec, Task, Truths
 
 N, NV, SEEDS = 250, 60, (1, 2, 3, 4, 5)
@@ -103,6 +107,25 @@ def test_what_is_not_significant_says_what_could_be_seen(results: Path) -> None:
     assert found["winner"] == "" and found["detectable"] > abs(found["difference"])
     assert found["verdict"].startswith("not distinguishable; detectable with these seeds: 0.")
     assert "seeds" in found["verdict"].split("; for ")[1]
+
+
+def test_verdicts_stand_below_the_figures_where_the_terminal_is_narrow(results: Path) -> None:
+    found = verdicts(results / "main", Question(rows=("tfn", "almt"), selections=("same-epoch",)))
+    arrows = {"higher": "↑", "lower": "↓"}
+    words = {f"{v.metric.label} {arrows[v.metric.better]}": v.words for v in found.verdicts}
+    for width in (80, 250):
+        out = io.StringIO()
+        show(found, Console(file=out, force_terminal=True, color_system=None, width=width))
+        lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+        assert max(map(len, lines)) <= width
+        for metric, said in words.items():
+            assert (f"{metric}: {said}" in " ".join(lines)) == (width == 80)
+            assert any(line.startswith(metric) and line.endswith(said) for line in lines) == (width == 250)
+
+
+def test_metrics_may_be_named_with_commas(results: Path) -> None:
+    found = _json(results, "main", "tfn", "almt", "-m", "mae,corr", "-m", "acc7", "-s", "same-epoch")
+    assert {v["metric"] for v in found["verdicts"]} == {"mae", "corr", "acc7"}
 
 
 def test_other_epoch_rules_stand_beside(results: Path) -> None:

@@ -110,6 +110,7 @@ def fill(made: Plan, folder: Path, epochs: int, sizes: Callable[[str], tuple[int
         for run in made.runs:
             maker = makers[run.dataset]
             store.write(maker.record(run), maker.truths)
+    os.sync()  # nor is the disk still busy with them, as it would not be when a study is read
 
 
 @dataclass
@@ -190,10 +191,12 @@ def driver(work: Path, seeds: int) -> None:
 def _measure(work: Path, cases: Sequence[Case], state: str = "") -> None:
     script = Path(sys.executable).with_name("msabench")
     roots = {"MSABENCH_RESULTS": str(work / "results"), "MSABENCH_DATA": str(work / "data")}
+    # bytecode is kept, as it is where people work: some machines for tests switch that off
+    environment = {**os.environ, **roots, "PYTHONDONTWRITEBYTECODE": ""}
     for case in cases:
         done = subprocess.run(
             [sys.executable, "-c", _LAUNCH, script, *case.command],
-            env=os.environ | roots, stdout=subprocess.PIPE, cwd=work, text=True, check=True,
+            env=environment, stdout=subprocess.PIPE, cwd=work, text=True, check=True,
         )  # fmt: skip
         seconds, busy, mib, status = map(float, done.stdout.split())
         failed = "" if status == 0 else " (failed)"

@@ -197,6 +197,6 @@ def _true_per_row(marks: Array) -> Array:
 
 
 def _ratio(above: Array, below: Any, *, empty: float = 0.0) -> Array:
-    below = np.broadcast_to(np.asarray(below, dtype=np.float64), above.shape)
+    below = np.asarray(below, dtype=np.float64)
     ratio: Array = np.divide(above, below, out=np.full(above.shape, empty), where=below > 0)
     return ratio

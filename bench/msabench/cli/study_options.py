@@ -132,12 +132,13 @@ class StudyOptions:
         """What a run and a search may spend, and the tracks."""
         from dataclasses import replace
 
+        from msabench.cli.options import names
         from msabench.errors import SpecError
         from msabench.run import Budget
 
         search = self._search(base.search if base else None)
         if self.track is not None:
-            tracks = tuple(dict.fromkeys(name.strip() for name in self.track.split(",") if name.strip()))
+            tracks = names([self.track])
         elif self.trials is None and base:
             tracks = base.tracks
         else:

@@ -1,7 +1,7 @@
 """The user's own datasets: a small list of cards in the user's configuration, read by every verb.
 
     [datasets]
-    my-corpus = "/home/me/corpus/card.toml"
+    my-corpus = "/data/my-corpus/card.toml"
 
 The list is `msabench/datasets.toml` in `$XDG_CONFIG_HOME` (`~/.config`), or the file that `MSABENCH_CARDS`
 names. Worker processes inherit the environment, so they see the same datasets.

@@ -14,10 +14,22 @@ from msabench.errors import SpecError
 from msabench.merge.source import Source, cell, digest
 from msabench.records import RecordError, Store
 from msabench.search.ledger import FOLDER, write_ledgers
-from msabench.study import write_plan
+from msabench.study import StudySpec, write_plan
 
 
 def join(made: Path, name: str, sources: Sequence[Source]) -> None:
+    """Write the joined study into an empty folder; its parts must be found `compatible` before.
+
+    Parameters
+    ----------
+    name
+        What the joined study is called in its frozen settings.
+
+    Raises
+    ------
+    SpecError
+        If a record is changed by another process meanwhile.
+    """
     _copy_runs(made, sources)
     if trials := [source.trials for source in sources if source.trials]:
         _copy_runs(made / FOLDER, trials)
@@ -26,28 +38,35 @@ def join(made: Path, name: str, sources: Sequence[Source]) -> None:
             from msabench.search import optuna_journal  # takes a second to load
 
             optuna_journal.join(made / FOLDER, [trial.folder for trial in trials])
+    write_plan(made, _plan(sources))
+    if studies := [source.study for source in sources if source.study]:
+        (made / "study.toml").write_text(_study(name, studies).to_toml(), encoding="utf-8")
+
+
+def _plan(sources: Sequence[Source]) -> dict[str, Mapping[str, Any]]:
+    """The planned runs by key, but for those that the record of a newer version has met."""
     recorded = {cell(r.spec): key for source in sources for key, r in source.runs.items()}
     lines: dict[str, Mapping[str, Any]] = {}
     for source in sources:
         for key, line in source.planned.items():
             quad = (line["row"], line["dataset"], line["seed"], line.get("track", "paper"))
-            if recorded.get(quad, key) == key:  # a plan of an older version is met by the record of a newer
+            if recorded.get(quad, key) == key:
                 lines[key] = line
-    write_plan(made, lines)
-    studies = [source.study for source in sources if source.study]
-    if studies:
-        first = studies[0]
-        joined = replace(
-            first,
-            name=name,
-            methods=tuple(dict.fromkeys(each for study in studies for each in study.methods)),
-            datasets=tuple(dict.fromkeys(each for study in studies for each in study.datasets)),
-            seeds=tuple(dict.fromkeys(each for study in studies for each in study.seeds)),
-            tracks=tuple(dict.fromkeys(each for study in studies for each in study.tracks)),
-            search=next((study.search for study in studies if study.search), None),
-            files={k: v for study in reversed(studies) for k, v in study.files.items()},
-        )
-        (made / "study.toml").write_text(joined.to_toml(), encoding="utf-8")
+    return lines
+
+
+def _study(name: str, studies: Sequence[StudySpec]) -> StudySpec:
+    """Frozen settings of the whole: of what differs, everything in the order that it was given in."""
+    return replace(
+        studies[0],
+        name=name,
+        methods=tuple(dict.fromkeys(each for study in studies for each in study.methods)),
+        datasets=tuple(dict.fromkeys(each for study in studies for each in study.datasets)),
+        seeds=tuple(dict.fromkeys(each for study in studies for each in study.seeds)),
+        tracks=tuple(dict.fromkeys(each for study in studies for each in study.tracks)),
+        search=next((study.search for study in studies if study.search), None),
+        files={k: v for study in reversed(studies) for k, v in study.files.items()},
+    )
 
 
 def _copy_runs(made: Path, sources: Sequence[Source]) -> None:

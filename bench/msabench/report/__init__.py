@@ -171,10 +171,11 @@ def write_report(
     table = made[0]
     if not table.blocks:
         return Report(tables=made)
-    texts = {FILES[name][0]: FILES[name][1](table) for name in formats}
-    if "latex" in formats:
-        latex = Latex(document=document, numbers=options.style.latex_numbers)
-        texts[FILES["latex"][0]] = render_latex.render(table, latex)
+    latex = Latex(document=document, numbers=options.style.latex_numbers)
+    texts = {
+        FILES[name][0]: render_latex.render(table, latex) if name == "latex" else FILES[name][1](table)
+        for name in formats
+    }
     if "csv" in formats and table.failures:
         texts["failures.csv"] = render_csv.render_failures(table)
     return Report(tables=made, paths=_write(out or study_folder / "tables", texts))

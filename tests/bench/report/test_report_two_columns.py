@@ -143,9 +143,6 @@ def test_points_stand_below_each_other(
         assert max(found_ends) - min(found_ends) < 0.4, dict(zip(column, found_ends, strict=True))
 
 
-# -- every table that a study gives ------------------------------------------------------------------------
-
-
 def _record(method: str, seed: int, dataset: str, convention: str, task: Task, guesses: Array) -> RunRecord:
     spec = RunSpec(
         method=method,
